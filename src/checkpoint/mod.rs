@@ -1,0 +1,15 @@
+//! Files on disk -> named tensors. Knows formats, not the model.
+
+mod tensor;
+
+pub use tensor::{DType, Tensor};
+
+use crate::Result;
+
+/// Anything that can hand out tensors by name: a safetensors file or set, random weights, a test's own map.
+pub trait TensorSource {
+    /// Every tensor's name, sorted.
+    fn names(&self) -> Vec<&str>;
+    /// The tensor of that name, or `None` where there is none.
+    fn tensor(&self, name: &str) -> Result<Option<Tensor<'_>>>;
+}

@@ -1,0 +1,7 @@
+//! What a model directory's JSON files say: the architecture and the generation defaults.
+
+mod generation;
+mod t5;
+
+pub use generation::{EarlyStopping, GenerationConfig};
+pub use t5::{Activation, ModelType, T5Config};

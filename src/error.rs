@@ -1,0 +1,97 @@
+//! The one error type of the crate: what was wrong, where, and what to do, in one line.
+
+use std::path::PathBuf;
+
+/// What can go wrong, in words meant for the person who can put it right.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or directory could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file in question.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file was read but does not hold what it should.
+    #[error("{}: {message}", path.display())]
+    File {
+        /// The file in question.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        message: String,
+    },
+    /// The checkpoint lacks a tensor that its config asks for.
+    #[error("tensor {name} is missing: the config asks for one of shape {expected:?}")]
+    MissingTensor {
+        /// The tensor's name in the checkpoint.
+        name: String,
+        /// The shape the config implies.
+        expected: Vec<usize>,
+    },
+    /// A tensor's shape contradicts the config.
+    #[error("tensor {name} has shape {found:?}, but the config asks for {expected:?}")]
+    TensorShape {
+        /// The tensor's name in the checkpoint.
+        name: String,
+        /// The shape the config implies.
+        expected: Vec<usize>,
+        /// The shape in the file.
+        found: Vec<usize>,
+    },
+    /// The model, or a part of it, is of a kind this crate does not run.
+    #[error("unsupported {what} \"{found}\": supported are {supported}")]
+    Unsupported {
+        /// What kind of thing: "model_type", "feed_forward_proj", "tensor dtype", ...
+        what: &'static str,
+        /// What the file says.
+        found: String,
+        /// What would have worked.
+        supported: String,
+    },
+    /// No GPU adapter at all.
+    #[error(
+        "no GPU adapter found: install a Vulkan driver (Debian/Ubuntu: mesa-vulkan-drivers and libvulkan1; \
+         Fedora: mesa-vulkan-drivers and vulkan-loader; Arch: vulkan-icd-loader and vulkan-swrast or your GPU's driver; \
+         Windows and macOS: the GPU's current driver, DX12 and Metal come with the system)"
+    )]
+    NoAdapter,
+    /// `--device` named something that is not there.
+    #[error("no device matches \"{wanted}\"; devices: {available}")]
+    UnknownDevice {
+        /// What was asked for.
+        wanted: String,
+        /// The devices there are, by index and name.
+        available: String,
+    },
+    /// The adapter cannot hold the model or the batch.
+    #[error("{what} needs {needed} bytes, but the adapter offers {available}: use {hint}")]
+    TooLarge {
+        /// What does not fit.
+        what: String,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes the adapter offers.
+        available: u64,
+        /// What would help.
+        hint: &'static str,
+    },
+    /// A token id outside the vocabulary.
+    #[error("token id {id} is out of range: the vocabulary has {vocab_size} rows (0 to {})", vocab_size - 1)]
+    TokenOutOfRange {
+        /// The offending id.
+        id: u32,
+        /// Rows of the embedding.
+        vocab_size: usize,
+    },
+    /// An option or input that cannot be used, with the reason and the remedy.
+    #[error("{0}")]
+    Invalid(String),
+    /// The GPU or its driver failed.
+    #[error("the GPU failed: {0}")]
+    Gpu(String),
+}
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
