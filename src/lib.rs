@@ -8,3 +8,5 @@ pub mod parameters;
 
 pub use config::{Activation, EarlyStopping, GenerationConfig, ModelType, T5Config};
 pub use error::{Error, Result};
+pub mod gpu;
+pub mod ops;
