@@ -52,3 +52,59 @@ pub fn bias_table(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Independent of the table: every distance, however far, indexes the same bias as its clamped distance.
+    #[test]
+    fn clamping_distances_to_the_maximum_loses_nothing() {
+        for (num_buckets, max_distance) in [
+            (4, 3),
+            (4, 128),
+            (5, 9),
+            (8, 20),
+            (32, 17),
+            (32, 128),
+            (33, 100),
+            (64, 1024),
+            (128, 130),
+        ] {
+            for bidirectional in [false, true] {
+                for distance in (1..50).chain([1000, 1 << 20, i64::from(i32::MAX)]) {
+                    let beyond = max_distance as i64 + distance;
+                    for sign in [-1, 1] {
+                        assert_eq!(
+                            bucket(sign * beyond, bidirectional, num_buckets, max_distance),
+                            bucket(
+                                sign * max_distance as i64,
+                                bidirectional,
+                                num_buckets,
+                                max_distance
+                            ),
+                            "{num_buckets} buckets to {max_distance}, bidirectional {bidirectional}, {sign}*{beyond}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_holds_each_distances_bias_by_head() {
+        let (num_buckets, max_distance, heads) = (8, 20, 3);
+        let bias: Vec<f32> = (0..num_buckets * heads).map(|i| i as f32).collect();
+        for bidirectional in [false, true] {
+            let table = bias_table(&bias, heads, bidirectional, num_buckets, max_distance);
+            assert_eq!(table.len(), heads * (2 * max_distance + 1));
+            for head in 0..heads {
+                for d in -(max_distance as i64)..=max_distance as i64 {
+                    let index = head * (2 * max_distance + 1) + (d + max_distance as i64) as usize;
+                    let row = bucket(d, bidirectional, num_buckets, max_distance);
+                    assert_eq!(table[index], (row * heads + head) as f32);
+                }
+            }
+        }
+    }
+}
