@@ -16,8 +16,7 @@ pub fn linear(x: &[f32], w: &[f32], k: usize) -> Vec<f32> {
             .chunks(share * k)
             .map(|w| scope.spawn(move || products(x, w, k)))
             .collect();
-        let join =
-            |part: std::thread::ScopedJoinHandle<'_, _>| part.join().expect("no product panics");
+        let join = |part: std::thread::ScopedJoinHandle<'_, _>| part.join().expect("no product panics");
         parts.into_iter().map(join).collect()
     });
     for (part, products) in parts.iter().enumerate() {
