@@ -4,11 +4,12 @@ pub mod checkpoint;
 pub mod config;
 pub mod error;
 pub mod generate;
+pub mod gpu;
+pub mod model;
+pub mod ops;
 pub mod parameters;
 pub mod reference;
 pub mod relative_position;
 
 pub use config::{Activation, EarlyStopping, GenerationConfig, ModelType, T5Config};
 pub use error::{Error, Result};
-pub mod gpu;
-pub mod ops;
