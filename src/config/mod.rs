@@ -3,5 +3,5 @@
 mod generation;
 mod t5;
 
-pub use generation::{EarlyStopping, GenerationConfig};
+pub use generation::{EarlyStopping, GenerationConfig, LengthLimits};
 pub use t5::{Activation, ModelType, T5Config};
