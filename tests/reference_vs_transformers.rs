@@ -53,19 +53,24 @@ struct Sample {
 
 impl Sample {
     fn assert_close(&self, found: &[f32], what: &str) {
-        assert_eq!(found.len(), self.shape.iter().product::<usize>(), "{what}: size");
+        assert_eq!(
+            found.len(),
+            self.shape.iter().product::<usize>(),
+            "{what}: size"
+        );
         let sampled = found.iter().step_by(self.stride);
         assert_eq!(sampled.len(), self.values.len(), "{what}: sample");
-        let worst = sampled
-            .zip(&self.values)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, |worst: f32, error| {
-                if error > worst || error.is_nan() {
-                    error
-                } else {
-                    worst
-                }
-            });
+        let worst =
+            sampled
+                .zip(&self.values)
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, |worst: f32, error| {
+                    if error > worst || error.is_nan() {
+                        error
+                    } else {
+                        worst
+                    }
+                });
         assert!(worst < TOLERANCE, "{what}: off by {worst}");
     }
 }
@@ -90,7 +95,10 @@ fn fixtures() -> Vec<Fixture> {
         })
         .collect();
     directories.sort();
-    assert!(directories.len() >= 1, "fixtures are missing: {directories:?}");
+    assert!(
+        directories.len() >= 1,
+        "fixtures are missing: {directories:?}"
+    );
     directories.iter().map(|dir| fixture(dir)).collect()
 }
 
@@ -155,7 +163,8 @@ fn padded_rows_agree() {
             let encoded = reference.encode_with(&ids, options).unwrap();
             let hidden = encoded.hidden_states.last().unwrap();
             let kept = &hidden[..length * config.d_model];
-            row.encoder.assert_close(kept, &format!("{name} row {i} encoder"));
+            row.encoder
+                .assert_close(kept, &format!("{name} row {i} encoder"));
             let options = DecodeOptions {
                 encoder_attention_mask: Some(&mask),
                 ..Default::default()

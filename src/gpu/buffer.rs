@@ -102,7 +102,9 @@ impl Gpu {
         let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            usage: wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::COPY_SRC
+                | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: mapped,
         });
         if pollster::block_on(scope.pop()).is_some() {
@@ -157,7 +159,10 @@ impl Gpu {
     /// The first `elements` f32 of `buffer`, by way of a readback buffer of its own.
     pub fn read(&self, buffer: &Buffer, elements: usize) -> Result<Vec<f32>> {
         let mut readback = self.readback(elements)?;
-        self.run(&super::Plan::default(), Some((buffer, elements, &mut readback)))?;
+        self.run(
+            &super::Plan::default(),
+            Some((buffer, elements, &mut readback)),
+        )?;
         Ok(std::mem::take(&mut readback.host))
     }
 }
@@ -169,7 +174,12 @@ impl Readback {
     }
 
     /// Records the copy that fills this from `source`.
-    pub(super) fn record(&self, encoder: &mut wgpu::CommandEncoder, source: &Buffer, elements: usize) {
+    pub(super) fn record(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        source: &Buffer,
+        elements: usize,
+    ) {
         encoder.copy_buffer_to_buffer(&source.raw, 0, &self.raw, 0, elements as u64 * 4);
     }
 

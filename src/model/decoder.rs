@@ -5,7 +5,9 @@ use super::weights::{Block, CrossAttention};
 use super::{Encoded, Model};
 use crate::generate::{StepDecoder, StepRow};
 use crate::gpu::{Buffer, Plan, Readback};
-use crate::ops::{CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear, LinearArgs};
+use crate::ops::{
+    CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear, LinearArgs,
+};
 use crate::{Error, Result};
 
 /// Decodes from encoded sources. Cross-attention keys and values are computed when it is made; each step then runs a
@@ -213,7 +215,11 @@ impl Ops {
                 &LinearArgs {
                     x,
                     norm: Some(model.norm(&stack.final_norm)),
-                    weights: model.weights.lm_head.as_ref().unwrap_or(&model.weights.shared),
+                    weights: model
+                        .weights
+                        .lm_head
+                        .as_ref()
+                        .unwrap_or(&model.weights.shared),
                     out: logits,
                     out_width: model.config.vocab_size,
                     epilogue: Epilogue::Store,

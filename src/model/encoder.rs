@@ -40,10 +40,10 @@ impl Encoded<'_> {
     /// [`Error::Gpu`].
     pub fn hidden(&self, row: usize) -> Result<Vec<f32>> {
         let padded = self.model.dims.d_model;
-        let all = self
-            .model
-            .gpu
-            .read(&self.hidden, (row * self.width + self.lengths[row]) * padded)?;
+        let all = self.model.gpu.read(
+            &self.hidden,
+            (row * self.width + self.lengths[row]) * padded,
+        )?;
         Ok(all[row * self.width * padded..]
             .chunks_exact(padded)
             .flat_map(|state| &state[..self.model.config.d_model])
@@ -140,8 +140,14 @@ impl Model {
         let inner = self.dims.inner;
         let rows = batch * width;
         let attention = &block.self_attention;
-        self.linear(x, Some(&attention.norm), &attention.qkv, qkv, Epilogue::Store)
-            .record(gpu, rows, plan);
+        self.linear(
+            x,
+            Some(&attention.norm),
+            &attention.qkv,
+            qkv,
+            Epilogue::Store,
+        )
+        .record(gpu, rows, plan);
         Attention::new(
             gpu,
             &AttentionArgs {

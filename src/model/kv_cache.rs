@@ -50,7 +50,8 @@ impl KvCache {
         }
         let capacity = positions.next_power_of_two();
         for layer in &mut self.layers {
-            let larger = gpu.buffer("the key/value cache", capacity as u64 * self.position_bytes)?;
+            let larger =
+                gpu.buffer("the key/value cache", capacity as u64 * self.position_bytes)?;
             gpu.copy(layer, &larger)?;
             *layer = larger;
         }
@@ -70,7 +71,9 @@ impl KvCache {
     /// Lets each row's slot continue its parent's history. All parents are read before any slot changes.
     pub fn advance(&mut self, gpu: &Gpu, rows: &[StepRow]) {
         let capacity = self.capacity;
-        let reordered = rows.iter().any(|row| row.position > 0 && row.parent != row.slot);
+        let reordered = rows
+            .iter()
+            .any(|row| row.position > 0 && row.parent != row.slot);
         if reordered {
             self.before.clear();
             self.before.extend_from_slice(&self.table);

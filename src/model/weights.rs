@@ -163,9 +163,12 @@ impl Uploader<'_> {
     }
 
     fn embedding(&mut self, label: &str, table: &Tensor<'_>) -> Result<Matrix> {
-        self.matrix(label, self.config.vocab_size, self.dims.d_model, |row, out| {
-            read_row(table, row, out)
-        })
+        self.matrix(
+            label,
+            self.config.vocab_size,
+            self.dims.d_model,
+            |row, out| read_row(table, row, out),
+        )
     }
 
     fn stack(&mut self, parameters: &StackParameters<'_>, bidirectional: bool) -> Result<Stack> {
@@ -229,7 +232,10 @@ impl Uploader<'_> {
     /// Projections of one input, one below the other, heads padded.
     fn projection(&mut self, label: &str, tensors: &[&Tensor<'_>]) -> Result<Matrix> {
         let Dims {
-            d_kv, inner, d_model, ..
+            d_kv,
+            inner,
+            d_model,
+            ..
         } = *self.dims;
         let true_d_kv = self.config.d_kv;
         self.matrix(label, tensors.len() * inner, d_model, |row, out| {
@@ -243,7 +249,10 @@ impl Uploader<'_> {
     /// The projection back to the residual stream; its input's heads are padded.
     fn output(&mut self, tensor: &Tensor<'_>) -> Result<Matrix> {
         let Dims {
-            d_kv, inner, d_model, ..
+            d_kv,
+            inner,
+            d_model,
+            ..
         } = *self.dims;
         let (true_rows, true_d_kv) = (self.config.d_model, self.config.d_kv);
         let true_inner = self.config.inner_dim();

@@ -10,25 +10,8 @@ pub fn linear(x: &[f32], w: &[f32], k: usize) -> Vec<f32> {
         0..1_000_000 => 1,
         _ => std::thread::available_parallelism().map_or(1, |p| p.get()),
     };
-<<<<<<< HEAD
-    // Each thread computes some of the outputs, for all rows, into `[outputs, rows]`, so that a weight row is read once.
-    let share = n.div_ceil(threads);
-    let parts: Vec<Vec<f32>> = std::thread::scope(|scope| {
-        let parts: Vec<_> = w
-            .chunks(share * k)
-            .map(|w| scope.spawn(move || products(x, w, k)))
-            .collect();
-        let join = |part: std::thread::ScopedJoinHandle<'_, _>| part.join().expect("no product panics");
-        parts.into_iter().map(join).collect()
-    });
-    for (part, products) in parts.iter().enumerate() {
-        for (i, &value) in products.iter().enumerate() {
-            out[i % rows * n + part * share + i / rows] = value;
-        }
-=======
     if threads == 1 {
         return x.chunks_exact(k).flat_map(|x| products(w, x)).collect();
->>>>>>> host
     }
     // Each thread computes some of the outputs for all rows, so that a weight row is read once.
     let share = n.div_ceil(threads);
