@@ -79,7 +79,7 @@ fn line(error: Error) -> String {
 #[test]
 fn all_three_types_read_as_f32() {
     let dir = tempfile::tempdir().unwrap();
-    let values = [0.0f32, -1.5, 0.333251953125, 65504.0, 1e-3];
+    let values = [0.0f32, -1.5, 1.0 / 3.0, 65504.0, 1e-3];
     let f16: Vec<u8> = values
         .iter()
         .flat_map(|&x| half::f16::from_f32(x).to_le_bytes())
