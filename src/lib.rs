@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod error;
 pub mod generate;
+pub mod hub;
 pub mod parameters;
 
 pub use config::{Activation, EarlyStopping, GenerationConfig, ModelType, T5Config};
