@@ -63,7 +63,6 @@ impl Repo {
     }
 
     /// Notes that the commit does not publish `file`. A cache that cannot be written only asks again.
-    #[cfg(feature = "hub")]
     pub fn note_absent(&self, commit: &str, file: &str) {
         let directory = self.root.join(".no_exist").join(commit);
         let noted =
@@ -74,7 +73,6 @@ impl Repo {
     }
 
     /// Notes which commit a branch or tag stands for.
-    #[cfg(feature = "hub")]
     pub fn set_commit(&self, model: &ModelId, commit: &str) -> Result<()> {
         if model.is_commit() || self.commit(model).as_deref() == Some(commit) {
             return Ok(());
@@ -85,7 +83,6 @@ impl Repo {
     }
 
     /// Keeps other processes, of this and other tools, from fetching the same blob until the result is dropped.
-    #[cfg(feature = "hub")]
     pub fn lock(&self, etag: &str) -> Result<File> {
         let path = self.locks.join(format!("{etag}.lock"));
         create_parent(&path)?;
@@ -95,7 +92,6 @@ impl Repo {
     }
 
     /// Lets the snapshot's `file` stand for the blob.
-    #[cfg(feature = "hub")]
     pub fn link(&self, commit: &str, file: &str, etag: &str) -> Result<()> {
         let path = self.snapshot(commit).join(file);
         create_parent(&path)?;
@@ -113,13 +109,11 @@ impl Repo {
     }
 }
 
-#[cfg(feature = "hub")]
 pub(super) fn create_parent(path: &Path) -> Result<()> {
     let parent = path.parent().unwrap_or(path);
     std::fs::create_dir_all(parent).map_err(|source| unwritable(parent, source))
 }
 
-#[cfg(feature = "hub")]
 pub(super) fn unwritable(path: &Path, source: std::io::Error) -> Error {
     Error::File {
         path: path.to_owned(),

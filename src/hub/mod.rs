@@ -3,6 +3,8 @@
 //!
 //! Fetching is what the cargo feature `hub` adds; without it the cache is all there is.
 
+#![cfg_attr(not(feature = "hub"), allow(dead_code))]
+
 mod cache;
 #[cfg(feature = "hub")]
 mod client;
@@ -92,10 +94,8 @@ enum Failure {
     /// There is no hub to talk to, and why.
     Unreachable(String),
     /// The hub or the way to it failed in a manner that may pass.
-    #[cfg_attr(not(feature = "hub"), expect(dead_code))]
     Transient(String),
     /// Nothing that trying again would change.
-    #[cfg_attr(not(feature = "hub"), expect(dead_code))]
     Final(Error),
 }
 

@@ -250,3 +250,42 @@ fn hash<D: Digest>(file: &mut File, prefix: &[u8]) -> std::io::Result<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checksums as `sha256sum` and `git hash-object` print them.
+    #[test]
+    fn files_are_held_against_their_etag() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "hello\n").unwrap();
+        let verdict = |etag: &str, size| {
+            verify(
+                file.path(),
+                &Metadata {
+                    etag: etag.into(),
+                    size,
+                },
+            )
+            .unwrap()
+        };
+        let sha256 = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+        let git = "ce013625030ba8dba906f756967f9e9ca394464a";
+        assert_eq!(verdict(sha256, Some(6)), Ok(()));
+        assert_eq!(verdict(git, None), Ok(()));
+        assert_eq!(verdict("opaque-1", Some(6)), Ok(()));
+        assert_eq!(
+            verdict("opaque-1", Some(7)),
+            Err("it has 6 bytes instead of 7".into())
+        );
+        assert_eq!(
+            verdict(&git.replace('c', "d"), Some(6)),
+            Err(format!(
+                "its git SHA-1 is {git} instead of {}",
+                git.replace('c', "d")
+            ))
+        );
+        assert!(verdict(&sha256.replace('5', "6"), Some(6)).is_err());
+    }
+}
