@@ -241,6 +241,7 @@ fn answer(request: &Request, port: u16, state: &mut State) -> Answer {
                 Some(model) => match model.files.get(file) {
                     None => Answer::refusal(404, "EntryNotFound", "Entry not found"),
                     Some(bytes) if bytes.len() > LARGE => Answer::new(302)
+                        .header("X-Repo-Commit", &model.commit)
                         .header(
                             "Location",
                             format!("http://localhost:{port}/cdn/{}", sha256(bytes)),
@@ -249,6 +250,7 @@ fn answer(request: &Request, port: u16, state: &mut State) -> Answer {
                         .header("X-Linked-Size", bytes.len().to_string())
                         .body(b"Found. Redirecting."),
                     Some(bytes) => Answer::new(200)
+                        .header("X-Repo-Commit", &model.commit)
                         .header("ETag", format!("W/\"{}\"", git_sha1(bytes)))
                         .body(bytes),
                 },
