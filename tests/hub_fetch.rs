@@ -584,7 +584,7 @@ fn pull_follows_the_branch_and_resolve_keeps_what_is_cached() {
 
 #[test]
 fn branches_with_slashes_and_renamed_models_are_found() {
-    let (fixture, commit, _) = Fixture::with_model();
+    let (mut fixture, commit, _) = Fixture::with_model();
     let model = fixture.hub.state().models["org/model@main"].clone();
     fixture
         .hub
@@ -602,6 +602,8 @@ fn branches_with_slashes_and_renamed_models_are_found() {
         .state()
         .renamed
         .insert("old/name".into(), "org/model".into());
+    fixture.hub.state().token = Some("hf_right");
+    fixture.options.token = Some("hf_right".into());
     let renamed = fixture.resolve("old/name").unwrap();
     assert_eq!(names(&renamed), names(&directory));
 }
