@@ -705,6 +705,12 @@ fn directories_go_through_and_other_words_are_explained() {
         &fixture.error("./nowhere/at/all"),
         &["no model \"./nowhere/at/all\"", "no such directory"],
     );
+    let file = fixture.home.path().join("model.safetensors");
+    std::fs::write(&file, "").unwrap();
+    assert_contains(
+        &fixture.error(file.to_str().unwrap()),
+        &["model.safetensors: is no directory"],
+    );
     assert!(fixture.hub.requests().is_empty());
     assert_contains(
         &fixture.error("flan-t5-small"),

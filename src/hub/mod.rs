@@ -30,8 +30,15 @@ use cache::Repo;
 ///
 /// What the cache has complete is used without asking the hub; the rest is fetched. Use [`pull`] for the newest.
 pub fn resolve(spec: &str, options: &Options) -> Result<PathBuf> {
-    if Path::new(spec).is_dir() {
-        return Ok(PathBuf::from(spec));
+    let path = Path::new(spec);
+    if path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    if path.exists() {
+        return Err(Error::File {
+            path: path.to_owned(),
+            message: "is no directory: name the one that holds config.json and the weights".into(),
+        });
     }
     let model = ModelId::parse(spec)?;
     let repo = Repo::new(&options.cache, &model.id);
