@@ -7,6 +7,7 @@ pub mod generate;
 pub mod gpu;
 pub mod model;
 pub mod ops;
+pub mod hub;
 pub mod parameters;
 pub mod reference;
 pub mod relative_position;
