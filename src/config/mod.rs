@@ -1,6 +1,7 @@
 //! What a model directory's JSON files say: the architecture and the generation defaults.
 
 mod generation;
+mod generation_json;
 mod t5;
 
 pub use generation::{EarlyStopping, GenerationConfig, LengthLimits};
