@@ -1,7 +1,9 @@
 //! What a model directory's JSON files say: the architecture and the generation defaults.
 
+mod fields;
 mod generation;
 mod generation_json;
+mod presets;
 mod t5;
 
 pub use generation::{EarlyStopping, GenerationConfig, LengthLimits};
