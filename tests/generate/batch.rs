@@ -484,3 +484,28 @@ fn a_broken_decoder_is_an_error() {
         .to_string();
     assert!(error.contains("not numbers"), "{error}");
 }
+
+/// Steps with many logits are shared out among threads.
+#[test]
+fn large_steps_give_what_small_ones_give() {
+    let requests: Vec<_> = (0..20)
+        .map(|source| {
+            let config = GenerationConfig {
+                num_beams: 1 + source as usize % 3,
+                do_sample: source % 4 == 0,
+                seed: Some(u64::from(source)),
+                max_new_tokens: Some(3),
+                ..toy::config()
+            };
+            Request::new(source, vec![1], config)
+        })
+        .collect();
+    let together = generate(&mut noisy(33_000, 9.0), &requests, &mut ()).unwrap();
+    for (request, outputs) in requests.iter().zip(&together) {
+        let request = std::slice::from_ref(request);
+        assert_eq!(
+            generate(&mut noisy(33_000, 9.0), request, &mut ()).unwrap()[0],
+            *outputs
+        );
+    }
+}
