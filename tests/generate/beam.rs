@@ -7,24 +7,20 @@ use t5_gpu::{EarlyStopping, GenerationConfig};
 
 use crate::toy::{self, Toy, noise, noisy};
 
-fn log_probs(source: u32, history: &[u32], vocab_size: usize, spread: f32) -> Vec<f32> {
-    let logits: Vec<f32> = (0..vocab_size)
-        .map(|token| noise(source, history, token, spread))
-        .collect();
-    let normalizer = Normalizer::of(&logits);
-    logits
-        .iter()
-        .map(|&logit| normalizer.log_probability(logit))
-        .collect()
-}
-
 /// Beam search as one would tell it: hypotheses as plain lists, everything sorted, nothing kept in place.
 fn plain_beam_search(
     config: &GenerationConfig,
-    source: u32,
     vocab_size: usize,
-    spread: f32,
+    logit: impl Fn(&[u32], usize) -> f32,
 ) -> Vec<(Vec<u32>, f32)> {
+    let log_probs = |history: &[u32]| -> Vec<f32> {
+        let logits: Vec<f32> = (0..vocab_size).map(|token| logit(history, token)).collect();
+        let normalizer = Normalizer::of(&logits);
+        logits
+            .iter()
+            .map(|&logit| normalizer.log_probability(logit))
+            .collect()
+    };
     let beams = config.num_beams;
     let max_new = config.max_new_tokens.unwrap();
     let penalty = |length: usize| (length as f64).powf(config.length_penalty) as f32;
@@ -33,7 +29,7 @@ fn plain_beam_search(
     for length in 1..=max_new {
         let mut extended = Vec::new();
         for (history, score) in &running {
-            for (token, log_prob) in (0..).zip(log_probs(source, history, vocab_size, spread)) {
+            for (token, log_prob) in (0..).zip(log_probs(history)) {
                 extended.push(([history.as_slice(), &[token]].concat(), score + log_prob));
             }
         }
@@ -99,6 +95,8 @@ proptest! {
         early_stopping in prop::sample::select(vec![EarlyStopping::No, EarlyStopping::Yes, EarlyStopping::Never]),
         spread in 0.5_f32..8.0,
         eos_tokens in 1_u32..4,
+        // Where ends are likely, hypotheses are complete early and stopping matters.
+        end_bonus in 0.0_f32..3.0,
         source in any::<u32>(),
     ) {
         // With a vocabulary that gives a single start hypothesis enough ways to go on.
@@ -112,8 +110,18 @@ proptest! {
             eos_token_id: (1..=eos_tokens).collect(),
             ..toy::config()
         };
-        let found = pairs(run(&config, source, vocab_size, spread));
-        prop_assert_eq!(found, plain_beam_search(&config, source, vocab_size, spread));
+        let logit = |history: &[u32], token: usize| {
+            let is_end = config.eos_token_id.contains(&(token as u32));
+            noise(source, history, token, spread) + if is_end { end_bonus } else { 0.0 }
+        };
+        let mut decoder = Toy::new(vocab_size, |_, history, logits| {
+            for (token, to) in logits.iter_mut().enumerate() {
+                *to = logit(history, token);
+            }
+        });
+        let requests = [Request::new(source, vec![2, 1], config.clone())];
+        let found = generate(&mut decoder, &requests, &mut ()).unwrap().remove(0);
+        prop_assert_eq!(pairs(found), plain_beam_search(&config, vocab_size, logit));
     }
 }
 
