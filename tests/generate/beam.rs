@@ -83,46 +83,96 @@ fn pairs(outputs: Vec<Output>) -> Vec<(Vec<u32>, f32)> {
         .collect()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+/// A decoder and a search over it.
+#[derive(Debug)]
+struct Scene {
+    vocab_size: usize,
+    source: u32,
+    spread: f32,
+    /// Where ends are likely, hypotheses are complete early and stopping matters.
+    end_bonus: f32,
+    config: GenerationConfig,
+}
 
-    #[test]
-    fn is_the_plain_beam_search(
+impl Scene {
+    fn logit(&self, history: &[u32], token: usize) -> f32 {
+        let is_end = self.config.eos_token_id.contains(&(token as u32));
+        noise(self.source, history, token, self.spread) + if is_end { self.end_bonus } else { 0.0 }
+    }
+
+    fn found(&self) -> Vec<(Vec<u32>, f32)> {
+        let mut decoder = Toy::new(self.vocab_size, |_, history, logits| {
+            for (token, logit) in logits.iter_mut().enumerate() {
+                *logit = self.logit(history, token);
+            }
+        });
+        let requests = [Request::new(self.source, vec![2, 1], self.config.clone())];
+        pairs(
+            generate(&mut decoder, &requests, &mut ())
+                .unwrap()
+                .remove(0),
+        )
+    }
+
+    fn expected(&self) -> Vec<(Vec<u32>, f32)> {
+        plain_beam_search(&self.config, self.vocab_size, |history, token| {
+            self.logit(history, token)
+        })
+    }
+}
+
+prop_compose! {
+    fn scenes()(
         vocab_size in 6_usize..16,
-        num_beams in 2_usize..7,
-        max_new_tokens in 1_usize..12,
+        (num_beams, max_new_tokens) in (2_usize..7, 1_usize..12),
         length_penalty in prop::sample::select(vec![-1.0, 0.0, 0.6, 1.0, 2.0]),
         early_stopping in prop::sample::select(vec![EarlyStopping::No, EarlyStopping::Yes, EarlyStopping::Never]),
-        spread in 0.5_f32..8.0,
-        eos_tokens in 1_u32..4,
-        // Where ends are likely, hypotheses are complete early and stopping matters.
-        end_bonus in 0.0_f32..3.0,
+        (spread, end_bonus) in (0.5_f32..8.0, 0.0_f32..3.0),
+        eos_tokens in 1_usize..4,
         source in any::<u32>(),
-    ) {
-        // With a vocabulary that gives a single start hypothesis enough ways to go on.
-        let vocab_size = vocab_size.max(num_beams * (1 + eos_tokens as usize));
+    ) -> Scene {
         let config = GenerationConfig {
             num_beams,
             num_return_sequences: num_beams,
             max_new_tokens: Some(max_new_tokens),
             length_penalty,
             early_stopping,
-            eos_token_id: (1..=eos_tokens).collect(),
+            eos_token_id: (1..=eos_tokens as u32).collect(),
             ..toy::config()
         };
-        let logit = |history: &[u32], token: usize| {
-            let is_end = config.eos_token_id.contains(&(token as u32));
-            noise(source, history, token, spread) + if is_end { end_bonus } else { 0.0 }
-        };
-        let mut decoder = Toy::new(vocab_size, |_, history, logits| {
-            for (token, to) in logits.iter_mut().enumerate() {
-                *to = logit(history, token);
-            }
-        });
-        let requests = [Request::new(source, vec![2, 1], config.clone())];
-        let found = generate(&mut decoder, &requests, &mut ()).unwrap().remove(0);
-        prop_assert_eq!(pairs(found), plain_beam_search(&config, vocab_size, logit));
+        // A vocabulary that gives the single hypothesis at the start enough ways to go on.
+        Scene { vocab_size: vocab_size.max(num_beams * (1 + eos_tokens)), source, spread, end_bonus, config }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn is_the_plain_beam_search(scene in scenes()) {
+        prop_assert_eq!(scene.found(), scene.expected());
+    }
+}
+
+/// With a negative penalty shorter is better, and how far a hypothesis may yet grow says nothing of what it may reach.
+#[test]
+fn never_stopping_looks_no_further_than_it_helps() {
+    let scene = Scene {
+        vocab_size: 6,
+        source: 1_098_579_636,
+        spread: 7.0886297,
+        end_bonus: 2.9791892,
+        config: GenerationConfig {
+            num_beams: 2,
+            num_return_sequences: 2,
+            max_new_tokens: Some(4),
+            length_penalty: -0.3,
+            early_stopping: EarlyStopping::Never,
+            ..toy::config()
+        },
+    };
+    assert_eq!(scene.found(), scene.expected());
+    assert_eq!(scene.found()[1].0, [4, 3, 1]);
 }
 
 /// With as many beams as there are sequences nothing is lost, and the result is the true ranking of all of them.
