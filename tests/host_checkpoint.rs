@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
-use t5_gpu::checkpoint::{Checkpoint, DType, Tensor, TensorSource};
+use t5_gpu::checkpoint::{Checkpoint, DType, Tensor, TensorSource, write_safetensors};
 use t5_gpu::parameters::{Parameters, layout, random};
 use t5_gpu::{Error, Result, T5Config};
 
@@ -320,4 +320,45 @@ fn random_weights_come_in_every_type() {
             );
         }
     }
+}
+
+/// Read back by the safetensors crate, tensors of an odd size and of two types.
+#[test]
+fn written_files_are_safetensors() {
+    struct Two(Vec<u8>);
+    impl TensorSource for Two {
+        fn names(&self) -> Vec<&str> {
+            vec!["a", "b"]
+        }
+        fn tensor(&self, name: &str) -> Result<Option<Tensor<'_>>> {
+            let (dtype, shape, bytes) = match name {
+                "a" => (DType::BF16, vec![3], 6),
+                _ => (DType::F32, vec![1, 2], 8),
+            };
+            Ok(Some(Tensor {
+                name: name.into(),
+                dtype,
+                shape,
+                data: Cow::Borrowed(&self.0[..bytes]),
+            }))
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.safetensors");
+    let source = Two((1..9).collect());
+    write_safetensors(&source, &path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(file.len(), 2);
+    let (a, b) = (file.tensor("a").unwrap(), file.tensor("b").unwrap());
+    assert_eq!(
+        (a.dtype(), a.shape(), a.data()),
+        (Dtype::BF16, &[3][..], &[1, 2, 3, 4, 5, 6][..])
+    );
+    assert_eq!(
+        (b.dtype(), b.shape(), b.data()),
+        (Dtype::F32, &[1, 2][..], &source.0[..])
+    );
+    let error = line(write_safetensors(&source, &dir.path().join("no/where")).unwrap_err());
+    assert!(error.contains("where"), "{error}");
 }

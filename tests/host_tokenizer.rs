@@ -91,3 +91,32 @@ fn files_that_cannot_be_read_are_named() {
     std::fs::write(dir.path().join("tokenizer_config.json"), "{").unwrap();
     assert!(error().contains("tokenizer_config.json"), "{}", error());
 }
+
+/// A few hundred hard strings, as transformers' fast tokenizer encodes and decodes them.
+fn agrees_with_transformers(name: &str, dir: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tokenizer = Tokenizer::from_dir(&root.join(dir))
+        .unwrap()
+        .expect("a tokenizer");
+    let strings = std::fs::read(root.join("tests/fixtures/tokenizer_strings.json")).unwrap();
+    let strings: Vec<serde_json::Value> = serde_json::from_slice(&strings).unwrap();
+    assert!(strings.len() > 200);
+    for string in strings {
+        let text = string["text"].as_str().unwrap();
+        let expected = &string[name];
+        let ids = tokenizer.encode(text).unwrap();
+        assert_eq!(serde_json::json!(ids), expected["input_ids"], "{text:?}");
+        let decoded = tokenizer.decode(&ids, true).unwrap();
+        assert_eq!(decoded, expected["decoded"].as_str().unwrap(), "{text:?}");
+    }
+}
+
+#[test]
+fn t5_small_agrees_with_transformers() {
+    agrees_with_transformers("t5-small", "tests/fixtures/t5-small");
+}
+
+#[test]
+fn the_embedded_models_tokenizer_agrees_with_transformers() {
+    agrees_with_transformers("t5-nano-en-de", "models/t5-nano-en-de");
+}
