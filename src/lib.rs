@@ -5,6 +5,7 @@ pub mod config;
 pub mod error;
 pub mod generate;
 pub mod parameters;
+pub mod relative_position;
 
 pub use config::{Activation, EarlyStopping, GenerationConfig, ModelType, T5Config};
 pub use error::{Error, Result};

@@ -1,8 +1,10 @@
 //! The parameter tree of T5: which tensor of a checkpoint is which part of the model, shapes checked.
 //! The GPU model uploads from it, the CPU reference copies from it, `inspect` prints it.
 
-use crate::checkpoint::{Tensor, TensorSource};
-use crate::{Result, T5Config};
+use std::borrow::Cow;
+
+use crate::checkpoint::{DType, RandomTensor, RandomWeights, Tensor, TensorSource};
+use crate::{Error, ModelType, Result, T5Config};
 
 /// Every parameter of a model. Shapes are Hugging Face's: linear weights `[out, in]`.
 pub struct Parameters<'a> {
@@ -63,7 +65,240 @@ impl<'a> Parameters<'a> {
     /// # Errors
     /// [`crate::Error::MissingTensor`] and [`crate::Error::TensorShape`] name the tensor and the shapes.
     pub fn load(source: &'a dyn TensorSource, config: &T5Config) -> Result<Self> {
-        let _ = (source, config);
-        todo!()
+        let embedding = [config.vocab_size, config.d_model];
+        let shared = EMBEDDING_NAMES
+            .iter()
+            .find_map(|name| find(source, name, &embedding).transpose())
+            .unwrap_or_else(|| Err(missing(EMBEDDING_NAMES[0], &embedding)))?;
+        // Files of tied models may hold the embedding a second time under the head's name.
+        let lm_head = find(source, LM_HEAD, &embedding)?
+            .filter(|head| head.dtype != shared.dtype || head.data != shared.data);
+        let mut fetch = |name: &str, shape: &[usize]| {
+            find(source, name, shape)?.ok_or_else(|| missing(name, shape))
+        };
+        Ok(Parameters {
+            shared,
+            encoder: stack(config, Side::Encoder, &mut fetch)?,
+            decoder: stack(config, Side::Decoder, &mut fetch)?,
+            lm_head,
+        })
+    }
+
+    /// Every tensor once, in tree order: the shared embedding, the encoder, the decoder, the head.
+    pub fn tensors(&self) -> Vec<&Tensor<'a>> {
+        let mut all = vec![&self.shared];
+        for stack in [&self.encoder, &self.decoder] {
+            for block in &stack.blocks {
+                for attention in [Some(&block.self_attention), block.cross_attention.as_ref()]
+                    .into_iter()
+                    .flatten()
+                {
+                    all.extend([&attention.q, &attention.k, &attention.v, &attention.o]);
+                    all.extend(&attention.relative_attention_bias);
+                    all.push(&attention.layer_norm);
+                }
+                let feed_forward = &block.feed_forward;
+                all.push(&feed_forward.wi);
+                all.extend(&feed_forward.wi_1);
+                all.extend([&feed_forward.wo, &feed_forward.layer_norm]);
+            }
+            all.push(&stack.final_layer_norm);
+        }
+        all.extend(&self.lm_head);
+        all
+    }
+
+    /// Number of parameters, a shared embedding counted once.
+    pub fn parameter_count(&self) -> u64 {
+        self.tensors()
+            .iter()
+            .map(|tensor| tensor.len() as u64)
+            .sum()
+    }
+
+    /// Bytes of all tensors as the checkpoint stores them.
+    pub fn byte_size(&self) -> u64 {
+        self.tensors()
+            .iter()
+            .map(|tensor| tensor.data.len() as u64)
+            .sum()
+    }
+}
+
+/// Names and shapes of every tensor that a checkpoint of this architecture holds, in tree order; a head of its own where
+/// the config does not tie it.
+pub fn layout(config: &T5Config) -> Vec<(String, Vec<usize>)> {
+    let embedding = vec![config.vocab_size, config.d_model];
+    let mut all = vec![(EMBEDDING_NAMES[0].to_owned(), embedding.clone())];
+    let mut record = |name: &str, shape: &[usize]| {
+        all.push((name.to_owned(), shape.to_vec()));
+        Ok(Tensor {
+            name: name.to_owned(),
+            dtype: DType::F32,
+            shape: shape.to_vec(),
+            data: Cow::Borrowed(&[]),
+        })
+    };
+    for side in [Side::Encoder, Side::Decoder] {
+        stack(config, side, &mut record).expect("recording a name cannot fail");
+    }
+    if !config.tie_word_embeddings {
+        all.push((LM_HEAD.to_owned(), embedding));
+    }
+    all
+}
+
+/// Random weights of this architecture: T5's initialisation, but for norms that differ from one and position biases
+/// large enough to matter, so that what is computed from them exercises every part of the model.
+///
+/// The same seed gives the same weights.
+pub fn random(config: &T5Config, seed: u64, dtype: DType) -> RandomWeights {
+    let spread = |name: &str| {
+        let inverse_variance = match name.rsplit('.').nth(1).unwrap_or_default() {
+            "layer_norm" | "final_layer_norm" => return (1.0, 0.1),
+            "shared" | "relative_attention_bias" => 1,
+            // Queries carry the 1/sqrt(d_kv) that attention does not divide by.
+            "q" => config.d_model * config.d_kv,
+            "o" => config.inner_dim(),
+            "wo" => config.d_ff,
+            _ => config.d_model,
+        };
+        (0.0, (inverse_variance as f32).powf(-0.5))
+    };
+    let specs = layout(config).into_iter().map(|(name, shape)| {
+        let (mean, deviation) = spread(&name);
+        RandomTensor {
+            name,
+            shape,
+            mean,
+            deviation,
+        }
+    });
+    RandomWeights::new(specs, seed, dtype)
+}
+
+/// Names of the token embedding, in the order in which they are looked for.
+const EMBEDDING_NAMES: [&str; 4] = [
+    "shared.weight",
+    "encoder.embed_tokens.weight",
+    "decoder.embed_tokens.weight",
+    LM_HEAD,
+];
+const LM_HEAD: &str = "lm_head.weight";
+
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Encoder,
+    Decoder,
+}
+
+/// Hands out the tensor of that name, its shape checked.
+type Fetch<'f, 'a> = &'f mut dyn FnMut(&str, &[usize]) -> Result<Tensor<'a>>;
+
+fn stack<'a>(config: &T5Config, side: Side, fetch: Fetch<'_, 'a>) -> Result<StackParameters<'a>> {
+    let (prefix, layers) = match side {
+        Side::Encoder => ("encoder", config.num_layers),
+        Side::Decoder => ("decoder", config.num_decoder_layers),
+    };
+    let blocks = (0..layers)
+        .map(|i| {
+            let block = format!("{prefix}.block.{i}.layer");
+            let owns_bias = i == 0 || config.model_type == ModelType::Umt5;
+            let self_attention = attention(
+                config,
+                &format!("{block}.0"),
+                "SelfAttention",
+                owns_bias,
+                fetch,
+            )?;
+            let (cross_attention, last) = match side {
+                Side::Encoder => (None, 1),
+                Side::Decoder => {
+                    let layer = format!("{block}.1");
+                    let cross = attention(config, &layer, "EncDecAttention", false, fetch)?;
+                    (Some(cross), 2)
+                }
+            };
+            Ok(BlockParameters {
+                self_attention,
+                cross_attention,
+                feed_forward: feed_forward(config, &format!("{block}.{last}"), fetch)?,
+            })
+        })
+        .collect::<Result<_>>()?;
+    Ok(StackParameters {
+        blocks,
+        final_layer_norm: fetch(
+            &format!("{prefix}.final_layer_norm.weight"),
+            &[config.d_model],
+        )?,
+    })
+}
+
+fn attention<'a>(
+    config: &T5Config,
+    layer: &str,
+    module: &str,
+    owns_bias: bool,
+    fetch: Fetch<'_, 'a>,
+) -> Result<AttentionParameters<'a>> {
+    let inner = [config.inner_dim(), config.d_model];
+    let outer = [config.d_model, config.inner_dim()];
+    let biases = [config.relative_attention_num_buckets, config.num_heads];
+    let mut part =
+        |part: &str, shape: &[usize]| fetch(&format!("{layer}.{module}.{part}.weight"), shape);
+    Ok(AttentionParameters {
+        q: part("q", &inner)?,
+        k: part("k", &inner)?,
+        v: part("v", &inner)?,
+        o: part("o", &outer)?,
+        relative_attention_bias: owns_bias
+            .then(|| part("relative_attention_bias", &biases))
+            .transpose()?,
+        layer_norm: fetch(&format!("{layer}.layer_norm.weight"), &[config.d_model])?,
+    })
+}
+
+fn feed_forward<'a>(
+    config: &T5Config,
+    layer: &str,
+    fetch: Fetch<'_, 'a>,
+) -> Result<FeedForwardParameters<'a>> {
+    let inner = [config.d_ff, config.d_model];
+    let mut part = |part: &str, shape: &[usize]| {
+        fetch(&format!("{layer}.DenseReluDense.{part}.weight"), shape)
+    };
+    let (wi, wi_1) = if config.gated {
+        (part("wi_0", &inner)?, Some(part("wi_1", &inner)?))
+    } else {
+        (part("wi", &inner)?, None)
+    };
+    Ok(FeedForwardParameters {
+        wi,
+        wi_1,
+        wo: part("wo", &[config.d_model, config.d_ff])?,
+        layer_norm: fetch(&format!("{layer}.layer_norm.weight"), &[config.d_model])?,
+    })
+}
+
+fn find<'a>(
+    source: &'a dyn TensorSource,
+    name: &str,
+    shape: &[usize],
+) -> Result<Option<Tensor<'a>>> {
+    match source.tensor(name)? {
+        Some(tensor) if tensor.shape != shape => Err(Error::TensorShape {
+            name: name.to_owned(),
+            expected: shape.to_vec(),
+            found: tensor.shape,
+        }),
+        found => Ok(found),
+    }
+}
+
+fn missing(name: &str, shape: &[usize]) -> Error {
+    Error::MissingTensor {
+        name: name.to_owned(),
+        expected: shape.to_vec(),
     }
 }

@@ -1,7 +1,12 @@
 //! Files on disk -> named tensors. Knows formats, not the model.
 
+mod directory;
+mod random;
+mod safetensors;
 mod tensor;
 
+pub use directory::Checkpoint;
+pub use random::{RandomTensor, RandomWeights};
 pub use tensor::{DType, Tensor};
 
 use crate::Result;

@@ -68,20 +68,6 @@ pub fn module_tree(config: &T5Config, dropout: f64) -> String {
     Tree { config, dropout }.model().to_string()
 }
 
-/// How many parameters the model has, tied ones counted once.
-pub fn parameter_count(config: &T5Config) -> u64 {
-    let embedding = config.vocab_size * config.d_model;
-    let attention = 4 * config.d_model * config.inner_dim() + config.d_model;
-    let feed_forward = (2 + usize::from(config.gated)) * config.d_model * config.d_ff + config.d_model;
-    let table = config.relative_attention_num_buckets * config.num_heads;
-    let stack = |layers: usize, attentions: usize| {
-        let tables = if config.model_type == ModelType::Umt5 { layers } else { 1 };
-        layers * (attentions * attention + feed_forward) + tables * table + config.d_model
-    };
-    let head = if config.tie_word_embeddings { 0 } else { embedding };
-    (embedding + stack(config.num_layers, 1) + stack(config.num_decoder_layers, 2) + head) as u64
-}
-
 struct Tree<'a> {
     config: &'a T5Config,
     dropout: f64,

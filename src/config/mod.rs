@@ -1,6 +1,8 @@
 //! What a model directory's JSON files say: the architecture and the generation defaults.
 
+mod fields;
 mod generation;
+mod presets;
 mod t5;
 
 pub use generation::{EarlyStopping, GenerationConfig};

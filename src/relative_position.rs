@@ -1,0 +1,54 @@
+//! Relative position buckets: which row of the bias table a distance uses.
+
+/// The bucket of `relative_position` (key - query), as the T5 code computes it: half of a direction's buckets hold one
+/// distance each, the other half grow logarithmically up to `max_distance`, beyond which all share the last.
+///
+/// Encoders look both ways (`bidirectional`); in decoders every future key falls into bucket 0.
+/// Needs `num_buckets >= 4` and `max_distance > num_buckets / 2`, which a validated config guarantees.
+pub fn bucket(
+    relative_position: i64,
+    bidirectional: bool,
+    num_buckets: usize,
+    max_distance: usize,
+) -> usize {
+    let (first, buckets, distance) = if bidirectional {
+        let half = num_buckets / 2;
+        let first = if relative_position > 0 { half } else { 0 };
+        (first, half, relative_position.unsigned_abs() as usize)
+    } else {
+        (0, num_buckets, (-relative_position).max(0) as usize)
+    };
+    let exact = buckets / 2;
+    if distance < exact {
+        return first + distance;
+    }
+    // In f32 and in this order of operations, as the original: the boundaries depend on the rounding.
+    let span = (max_distance as f64 / exact as f64).ln() as f32;
+    let log = (distance as f32 / exact as f32).ln() / span * (buckets - exact) as f32;
+    first + (exact + log as usize).min(buckets - 1)
+}
+
+/// The bias of every distance, for a `bias` table of shape `[num_buckets, heads]`: shape `[heads, 2 * max_distance + 1]`,
+/// entry `[h][d + max_distance]` for `d = key - query`, clamped to `-max_distance..=max_distance`.
+///
+/// Clamping loses nothing, as all farther distances share the last bucket of their direction.
+pub fn bias_table(
+    bias: &[f32],
+    heads: usize,
+    bidirectional: bool,
+    num_buckets: usize,
+    max_distance: usize,
+) -> Vec<f32> {
+    assert_eq!(bias.len(), num_buckets * heads);
+    let reach = max_distance as i64;
+    let buckets: Vec<usize> = (-reach..=reach)
+        .map(|d| bucket(d, bidirectional, num_buckets, max_distance))
+        .collect();
+    (0..heads)
+        .flat_map(|head| {
+            buckets
+                .iter()
+                .map(move |bucket| bias[bucket * heads + head])
+        })
+        .collect()
+}
