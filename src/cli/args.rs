@@ -21,7 +21,7 @@ impl ModelArg {
     pub fn files(&self) -> Result<ModelFiles> {
         match &self.model {
             Some(directory) => ModelFiles::open(Path::new(directory)),
-            None => ModelFiles::bundled(),
+            None => ModelFiles::embedded(),
         }
     }
 }
@@ -161,7 +161,7 @@ impl GenerationArgs {
     }
 }
 
-fn dtype(text: &str) -> Result<WeightDType, String> {
+pub fn dtype(text: &str) -> Result<WeightDType, String> {
     match text {
         "int8" => Err("int8 weights are not supported yet: use f32 or f16".into()),
         _ => text.parse().map_err(|error: t5_gpu::Error| error.to_string()),

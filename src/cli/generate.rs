@@ -1,0 +1,98 @@
+//! `t5-gpu generate`, and the service that `translate` shares with it.
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+use t5_gpu::pipeline::{Output, Request};
+use t5_gpu::{GenerationConfig, Pipeline, Result};
+
+use super::Outcome;
+use super::args::{GenerationArgs, RunArgs};
+use super::console::Console;
+use super::request::{encode, refuse_unknown, take_source};
+use super::serve::{Done, Lines, Service, serve};
+
+/// Text to text, with no prefix added
+#[derive(Args)]
+pub struct Generate {
+    #[command(flatten)]
+    run: RunArgs,
+    /// Print each output's score in front of it, a tab between
+    #[arg(long)]
+    with_score: bool,
+    #[command(flatten)]
+    options: GenerationArgs,
+}
+
+impl Generate {
+    pub fn run(self) -> Outcome {
+        let console = Console::new(self.run.lines.quiet);
+        let lines = Lines::open(&self.run.lines, &console);
+        let pipeline = self.run.pipeline(&console)?;
+        let mut options = pipeline.generation().clone();
+        options.apply_json(&self.options.given())?;
+        let service = Generating { pipeline, options, prefix: String::new(), with_score: self.with_score };
+        service.serve(&lines, &console)
+    }
+}
+
+/// Requests with defaults for what they do not say.
+pub struct Generating {
+    pub pipeline: Pipeline,
+    pub options: GenerationConfig,
+    pub prefix: String,
+    pub with_score: bool,
+}
+
+impl Generating {
+    /// Answers all lines.
+    pub fn serve(&self, lines: &Lines, console: &Console) -> Outcome {
+        self.options.validate()?;
+        serve(self, lines, self.pipeline.batch_size() * 8, console)
+    }
+}
+
+impl Service for Generating {
+    type Request = Request;
+    type Answer = Vec<Output>;
+
+    fn from_text(&self, text: &str) -> Result<Request> {
+        let input_ids = encode(self.pipeline.tokenizer(), &format!("{}{text}", self.prefix))?;
+        Ok(Request { input_ids, options: self.options.clone() })
+    }
+
+    fn from_json(&self, mut fields: Map<String, Value>) -> Result<Request> {
+        let input_ids = take_source(&mut fields, self.pipeline.tokenizer(), &self.prefix)?;
+        let mut options = self.options.clone();
+        refuse_unknown(&options.apply_json(&fields)?)?;
+        Ok(Request { input_ids, options })
+    }
+
+    fn answer(&self, requests: &[Request], done: Done<'_, Vec<Output>>) {
+        self.pipeline.generate_each(requests, done);
+    }
+
+    fn to_text(&self, _: &Request, outputs: &Vec<Output>) -> String {
+        let line = |output: &Output| {
+            let text = match &output.text {
+                // A line out for a line in, whatever the model writes.
+                Some(text) => text.replace(['\n', '\r'], " "),
+                None => String::new(),
+            };
+            match output.score {
+                Some(score) if self.with_score => format!("{score}\t{text}"),
+                _ => text,
+            }
+        };
+        outputs.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn to_json(&self, _: &Request, outputs: &Vec<Output>) -> Map<String, Value> {
+        let output = |output: &Output| {
+            let mut fields = Map::from_iter([("token_ids".to_owned(), json!(output.token_ids))]);
+            fields.extend(output.text.as_ref().map(|text| ("text".to_owned(), json!(text))));
+            fields.extend(output.score.map(|score| ("score".to_owned(), json!(score))));
+            Value::Object(fields)
+        };
+        Map::from_iter([("outputs".into(), outputs.iter().map(output).collect())])
+    }
+}

@@ -1,0 +1,354 @@
+//! Text in, text out: a tokenizer, a model on a GPU and generation put together.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::generate::generate;
+use crate::gpu::{DeviceInfo, Gpu};
+use crate::language::{Language, TranslationTask};
+use crate::model::{Model, WeightDType};
+use crate::model_files::ModelFiles;
+use crate::parameters::Parameters;
+use crate::tokenizer::Tokenizer;
+use crate::{Error, GenerationConfig, Result, T5Config};
+
+/// How a model is loaded; the default takes the best device, f32 weights and a batch size that suits the device.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Which device: its index or a part of its name.
+    pub device: Option<String>,
+    /// How weights are kept on the GPU.
+    pub dtype: WeightDType,
+    /// How many texts go through the model together. Unless it is set, long texts go in smaller batches.
+    pub batch_size: Option<usize>,
+}
+
+/// What is asked of a model: a source and how to continue from it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Token ids with `</s>`.
+    pub input_ids: Vec<u32>,
+    pub options: GenerationConfig,
+}
+
+/// One of the outputs of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// `None` where the model directory has no tokenizer.
+    pub text: Option<String>,
+    /// With `</s>`, without the start token.
+    pub token_ids: Vec<u32>,
+    /// Beam search's score of the sequence.
+    pub score: Option<f32>,
+}
+
+/// A loaded model with all that it takes to go from text to text.
+///
+/// ```no_run
+/// let model = t5_gpu::Pipeline::open("path/to/t5-small".as_ref())?;
+/// let german = model.generate(&["translate English to German: The house is wonderful."])?;
+/// assert_eq!(german, ["Das Haus ist wunderbar."]);
+/// # Ok::<(), t5_gpu::Error>(())
+/// ```
+pub struct Pipeline {
+    gpu: Arc<Gpu>,
+    model: Model,
+    tokenizer: Option<Tokenizer>,
+    generation: GenerationConfig,
+    batch_size: usize,
+    /// Source tokens, padding and beams counted, that go through the model together.
+    batch_tokens: usize,
+}
+
+impl Pipeline {
+    /// Opens a model directory in Hugging Face's layout on the best device.
+    ///
+    /// # Errors
+    /// As [`Pipeline::load`].
+    pub fn open(directory: &Path) -> Result<Pipeline> {
+        Pipeline::load(&ModelFiles::open(directory)?, &LoadOptions::default(), &mut |_, _| ())
+    }
+
+    /// Opens the English-to-German model that comes with the crate.
+    ///
+    /// # Errors
+    /// As [`Pipeline::load`].
+    pub fn embedded() -> Result<Pipeline> {
+        Pipeline::load(&ModelFiles::embedded()?, &LoadOptions::default(), &mut |_, _| ())
+    }
+
+    /// Loads a model; `progress` is told the bytes that are on the GPU and those that there will be.
+    ///
+    /// # Errors
+    /// No such device, files missing or wrong, tensors missing or of the wrong shape, a model too large for the device.
+    pub fn load(
+        files: &ModelFiles,
+        options: &LoadOptions,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Pipeline> {
+        let config = files.config()?;
+        let generation = files.generation()?;
+        let weights = files.weights()?;
+        let parameters = Parameters::load(&weights, &config)?;
+        let tokenizer = files.tokenizer()?;
+        let gpu = Gpu::open(options.device.as_deref())?;
+        let model = Model::load(&gpu, &config, &parameters, options.dtype, progress)?;
+        let default = if gpu.info().device_type == "software" { 8 } else { 32 };
+        let (batch_size, batch_tokens) = match options.batch_size {
+            Some(size) => (size.max(1), usize::MAX),
+            None => (default, default * COMFORTABLE_TOKENS),
+        };
+        Ok(Pipeline { gpu, model, tokenizer, generation, batch_size, batch_tokens })
+    }
+
+    /// The architecture.
+    pub fn config(&self) -> &T5Config {
+        self.model.config()
+    }
+
+    /// The device that the model is on.
+    pub fn device(&self) -> &DeviceInfo {
+        self.gpu.info()
+    }
+
+    /// The model's own generation defaults.
+    pub fn generation(&self) -> &GenerationConfig {
+        &self.generation
+    }
+
+    /// The tokenizer, where the model has one.
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        self.tokenizer.as_ref()
+    }
+
+    /// The model, for what this face does not offer.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// How many texts go through the model together at most.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    /// Continues each text as it stands with the model's own generation defaults.
+    ///
+    /// # Errors
+    /// The first text's that fails; [`Pipeline::generate_each`] tells all apart.
+    pub fn generate(&self, texts: &[impl AsRef<str>]) -> Result<Vec<String>> {
+        self.generate_with(texts, "", &self.generation)
+    }
+
+    /// Translates between languages given by code or English name, as the model's config has the task, or with the
+    /// prefix that T5 was trained with.
+    ///
+    /// # Errors
+    /// A language that is unknown or that the model's config does not list, and as [`Pipeline::generate`].
+    pub fn translate(&self, texts: &[impl AsRef<str>], from: &str, to: &str) -> Result<Vec<String>> {
+        let task = TranslationTask::find(self.config(), Language::find(from)?, Language::find(to)?)?;
+        let mut options = self.generation.clone();
+        options.apply_json(&task.options)?;
+        self.generate_with(texts, &task.prefix, &options)
+    }
+
+    fn generate_with(
+        &self,
+        texts: &[impl AsRef<str>],
+        prefix: &str,
+        options: &GenerationConfig,
+    ) -> Result<Vec<String>> {
+        let tokenizer = self.tokenizer.as_ref().ok_or_else(|| {
+            Error::Invalid("this model has no tokenizer: use generate_each with token ids".into())
+        })?;
+        let requests = texts
+            .iter()
+            .map(|text| {
+                let input_ids = tokenizer.encode(&format!("{prefix}{}", text.as_ref()))?;
+                Ok(Request { input_ids, options: options.clone() })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let mut texts = vec![String::new(); requests.len()];
+        let mut outcome = Ok(());
+        self.generate_each(&requests, &mut |index, outputs| match outputs {
+            Ok(outputs) => {
+                texts[index] = outputs.into_iter().next().and_then(|output| output.text).unwrap_or_default();
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                outcome = Err(error);
+                ControlFlow::Break(())
+            }
+        });
+        outcome.map(|()| texts)
+    }
+
+    /// Answers requests in batches of similar length, telling each request's outputs, or what is wrong with it, as soon
+    /// as they are there, by the request's index, until told to stop. A request's outputs do not depend on the others.
+    pub fn generate_each(
+        &self,
+        requests: &[Request],
+        done: &mut dyn FnMut(usize, Result<Vec<Output>>) -> ControlFlow<()>,
+    ) {
+        let check = |request: &Request| {
+            self.check_source(&request.input_ids)?;
+            request.options.validate()?;
+            let prompt = request.options.decoder_prompt()?;
+            self.check_tokens(&prompt)?;
+            request.options.length_limits(prompt.len())?;
+            Ok(Shape { tokens: request.input_ids.len(), rows: request.options.num_beams.max(1) })
+        };
+        self.in_batches(requests, check, |batch| self.generate_batch(batch), done);
+    }
+
+    /// The encoder's last hidden state of each source, `[source length, d_model]` row-major, told as by
+    /// [`Pipeline::generate_each`].
+    pub fn encode_each(
+        &self,
+        sources: &[Vec<u32>],
+        done: &mut dyn FnMut(usize, Result<Vec<f32>>) -> ControlFlow<()>,
+    ) {
+        let check = |source: &Vec<u32>| {
+            self.check_source(source)?;
+            Ok(Shape { tokens: source.len(), rows: 1 })
+        };
+        let run = |batch: &[&Vec<u32>]| {
+            let sources: Vec<Vec<u32>> = batch.iter().map(|&source| source.clone()).collect();
+            let encoded = self.model.encode(&sources)?;
+            (0..encoded.len()).map(|row| encoded.hidden(row)).collect()
+        };
+        self.in_batches(sources, check, run, done);
+    }
+
+    fn generate_batch(&self, batch: &[&Request]) -> Result<Vec<Vec<Output>>> {
+        let _ = (batch, generate);
+        todo!()
+    }
+
+    fn check_source(&self, source: &[u32]) -> Result<()> {
+        if source.is_empty() {
+            return Err(Error::Invalid("a source needs at least one token id".into()));
+        }
+        self.check_tokens(source)
+    }
+
+    fn check_tokens(&self, ids: &[u32]) -> Result<()> {
+        let vocab_size = self.config().vocab_size;
+        match ids.iter().find(|&&id| id as usize >= vocab_size) {
+            Some(&id) => Err(Error::TokenOutOfRange { id, vocab_size }),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs what passes `check` in batches and tells each item's result.
+    fn in_batches<T, A>(
+        &self,
+        items: &[T],
+        check: impl Fn(&T) -> Result<Shape>,
+        run: impl Fn(&[&T]) -> Result<Vec<A>>,
+        done: &mut dyn FnMut(usize, Result<A>) -> ControlFlow<()>,
+    ) {
+        let mut shapes = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            match check(item) {
+                Ok(shape) => shapes.push((index, shape)),
+                Err(error) => {
+                    if done(index, Err(error)).is_break() {
+                        return;
+                    }
+                }
+            }
+        }
+        // A stack of batches still to run, the shortest on top.
+        let mut batches = batches(shapes, self.batch_size, self.batch_tokens);
+        batches.reverse();
+        while let Some(mut batch) = batches.pop() {
+            let picked: Vec<&T> = batch.iter().map(|&index| &items[index]).collect();
+            match run(&picked) {
+                Ok(answers) => {
+                    for (index, answer) in batch.into_iter().zip(answers) {
+                        if done(index, Ok(answer)).is_break() {
+                            return;
+                        }
+                    }
+                }
+                // What does not fit together may fit in halves.
+                Err(Error::TooLarge { .. }) if batch.len() > 1 => {
+                    let rest = batch.split_off(batch.len() / 2);
+                    batches.extend([rest, batch]);
+                }
+                Err(error) => {
+                    let told = error.to_string();
+                    let mut first = Some(error);
+                    for index in batch {
+                        let error = first.take().unwrap_or_else(|| Error::Gpu(told.clone()));
+                        if done(index, Err(error)).is_break() {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Sources of up to so many tokens go in full batches.
+const COMFORTABLE_TOKENS: usize = 512;
+
+/// What a request costs.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    /// Source tokens.
+    tokens: usize,
+    /// Hypotheses that decode side by side.
+    rows: usize,
+}
+
+/// Sorts by length and cuts into batches of at most `size` items and, but for single ones, `tokens` tokens with padding
+/// and beams counted. Gives the items' indices.
+fn batches(mut items: Vec<(usize, Shape)>, size: usize, tokens: usize) -> Vec<Vec<usize>> {
+    items.sort_by_key(|(_, shape)| shape.tokens);
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut rows = 0;
+    for (index, shape) in items {
+        rows += shape.rows;
+        match batches.last_mut() {
+            // Items come in ascending length: this one is what the others are padded to.
+            Some(batch) if batch.len() < size && rows.saturating_mul(shape.tokens) <= tokens => batch.push(index),
+            _ => {
+                batches.push(vec![index]);
+                rows = shape.rows;
+            }
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shapes(tokens: &[usize], rows: usize) -> Vec<(usize, Shape)> {
+        tokens.iter().map(|&tokens| Shape { tokens, rows }).enumerate().collect()
+    }
+
+    #[test]
+    fn batches_hold_neighbours_in_length() {
+        let cut = batches(shapes(&[9, 2, 7, 1, 8], 1), 2, usize::MAX);
+        assert_eq!(cut, [vec![3, 1], vec![2, 4], vec![0]]);
+    }
+
+    #[test]
+    fn batches_count_padding_and_beams() {
+        // 3 sources of 4 rows padded to 10 tokens would be 120.
+        let cut = batches(shapes(&[10, 10, 10], 4), 32, 100);
+        assert_eq!(cut, [vec![0, 1], vec![2]]);
+    }
+
+    #[test]
+    fn a_source_longer_than_the_limit_goes_alone() {
+        let cut = batches(shapes(&[5, 5000, 6000], 1), 32, 100);
+        assert_eq!(cut, [vec![0], vec![1], vec![2]]);
+        assert!(batches(Vec::new(), 32, 100).is_empty());
+    }
+}
