@@ -5,7 +5,10 @@ pub mod config;
 pub mod error;
 pub mod generate;
 pub mod parameters;
+pub mod reference;
 pub mod relative_position;
 
 pub use config::{Activation, EarlyStopping, GenerationConfig, ModelType, T5Config};
 pub use error::{Error, Result};
+pub mod gpu;
+pub mod ops;

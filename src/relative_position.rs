@@ -5,12 +5,7 @@
 ///
 /// Encoders look both ways (`bidirectional`); in decoders every future key falls into bucket 0.
 /// Needs `num_buckets >= 4` and `max_distance > num_buckets / 2`, which a validated config guarantees.
-pub fn bucket(
-    relative_position: i64,
-    bidirectional: bool,
-    num_buckets: usize,
-    max_distance: usize,
-) -> usize {
+pub fn bucket(relative_position: i64, bidirectional: bool, num_buckets: usize, max_distance: usize) -> usize {
     let (first, buckets, distance) = if bidirectional {
         let half = num_buckets / 2;
         let first = if relative_position > 0 { half } else { 0 };
@@ -45,10 +40,62 @@ pub fn bias_table(
         .map(|d| bucket(d, bidirectional, num_buckets, max_distance))
         .collect();
     (0..heads)
-        .flat_map(|head| {
-            buckets
-                .iter()
-                .map(move |bucket| bias[bucket * heads + head])
-        })
+        .flat_map(|head| buckets.iter().map(move |bucket| bias[bucket * heads + head]))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Independent of the table: every distance, however far, indexes the same bias as its clamped distance.
+    #[test]
+    fn clamping_distances_to_the_maximum_loses_nothing() {
+        for (num_buckets, max_distance) in [
+            (4, 3),
+            (4, 128),
+            (5, 9),
+            (8, 20),
+            (32, 17),
+            (32, 128),
+            (33, 100),
+            (64, 1024),
+            (128, 130),
+        ] {
+            for bidirectional in [false, true] {
+                for distance in (1..50).chain([1000, 1 << 20, i64::from(i32::MAX)]) {
+                    let beyond = max_distance as i64 + distance;
+                    for sign in [-1, 1] {
+                        assert_eq!(
+                            bucket(sign * beyond, bidirectional, num_buckets, max_distance),
+                            bucket(
+                                sign * max_distance as i64,
+                                bidirectional,
+                                num_buckets,
+                                max_distance
+                            ),
+                            "{num_buckets} buckets to {max_distance}, bidirectional {bidirectional}, {sign}*{beyond}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_holds_each_distances_bias_by_head() {
+        let (num_buckets, max_distance, heads) = (8, 20, 3);
+        let bias: Vec<f32> = (0..num_buckets * heads).map(|i| i as f32).collect();
+        for bidirectional in [false, true] {
+            let table = bias_table(&bias, heads, bidirectional, num_buckets, max_distance);
+            assert_eq!(table.len(), heads * (2 * max_distance + 1));
+            for head in 0..heads {
+                for d in -(max_distance as i64)..=max_distance as i64 {
+                    let index = head * (2 * max_distance + 1) + (d + max_distance as i64) as usize;
+                    let row = bucket(d, bidirectional, num_buckets, max_distance);
+                    assert_eq!(table[index], (row * heads + head) as f32);
+                }
+            }
+        }
+    }
 }

@@ -1,0 +1,101 @@
+// Attention of a decode step: one query a row (TQ is 1).
+// Self-attention (const CROSS is false) appends the row's key and value to the cache [capacity, slots, 2 * inner] and
+// reads the history of its slot: entry t of the table [slots, capacity] is the slot that holds position t, so reordering
+// beams rewrites the table and moves no key. Cross-attention reads the keys and values of the row's source,
+// [sources, keys, 2 * inner], hides what the mask [sources, keys] hides, and has no bias.
+
+const MASKED: f32 = -3.0e38;
+
+struct Params {
+    q_row4: u32,       // vec4s from one query to the next
+    inner4: u32,       // vec4s of all heads together
+    slots: u32,
+    capacity: u32,     // positions a slot
+    keys: u32,         // cross: positions a source
+    max_distance: i32,
+}
+
+struct Row {
+    token: u32,
+    position: u32,
+    slot: u32,
+    source: u32,
+}
+
+var<immediate> params: Params;
+@group(0) @binding(0) var<storage, read> rows: array<Row>;
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;  // self: [rows, q k v], cross: [rows, q]
+@group(0) @binding(2) var<storage, read_write> kv: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;     // [heads, 2 * max_distance + 1]
+@group(0) @binding(4) var<storage, read> table: array<u32>;    // self: history, cross: mask
+@group(0) @binding(5) var<storage, read_write> out: array<vec4<f32>>;
+
+struct Place {
+    row: u32,
+    head: u32,
+    position: u32,
+    slot: u32,
+    source: u32,
+    keys: u32,
+}
+
+fn locate(workgroup: vec3<u32>) -> Place {
+    let row = rows[workgroup.x];
+    return Place(workgroup.x, workgroup.y, row.position, row.slot, row.source,
+                 select(row.position + 1u, params.keys, CROSS));
+}
+
+fn own(here: Place, part: u32, c: u32) -> vec4<f32> {
+    return q[here.row * params.q_row4 + part * params.inner4 + here.head * D4 + c];
+}
+
+fn prepare(here: Place, local: u32) {
+    if (!CROSS) {
+        let at = (here.position * params.slots + here.slot) * 2u * params.inner4 + here.head * D4;
+        for (var c = local; c < D4; c += THREADS) {
+            kv[at + c] = own(here, 1u, c);
+            kv[at + params.inner4 + c] = own(here, 2u, c);
+        }
+    }
+}
+
+fn load_query(here: Place, i: u32, c: u32) -> vec4<f32> {
+    return own(here, 0u, c);
+}
+
+// part 1: keys, part 2: values
+fn load(here: Place, part: u32, t: u32, c: u32) -> vec4<f32> {
+    var entry: u32;
+    if (CROSS) {
+        entry = here.source * params.keys + t;
+    } else if (t == here.position) {
+        return own(here, part, c);
+    } else {
+        entry = t * params.slots + table[here.slot * params.capacity + t];
+    }
+    return kv[(entry * 2u + part - 1u) * params.inner4 + here.head * D4 + c];
+}
+
+fn load_key(here: Place, t: u32, c: u32) -> vec4<f32> {
+    return load(here, 1u, t, c);
+}
+
+fn load_value(here: Place, t: u32, c: u32) -> vec4<f32> {
+    return load(here, 2u, t, c);
+}
+
+fn is_visible(here: Place, i: u32, t: u32) -> bool {
+    return !CROSS || table[here.source * params.keys + t] != 0u;
+}
+
+fn bias_of(here: Place, i: u32, t: u32) -> f32 {
+    if (CROSS) {
+        return 0.0;
+    }
+    let distance = min(i32(here.position - t), params.max_distance);
+    return bias[i32(here.head) * (2 * params.max_distance + 1) + params.max_distance - distance];
+}
+
+fn store(here: Place, i: u32, c: u32, value: vec4<f32>) {
+    out[here.row * params.inner4 + here.head * D4 + c] = value;
+}

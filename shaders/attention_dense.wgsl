@@ -1,0 +1,69 @@
+// Attention of many queries over whole batches: the encoder, a decoder fed a whole target (const CAUSAL), and
+// cross-attention from one. Queries lie in rows of q, keys and values in rows of kv at their offsets.
+// const BIASED: scores get the relative position bias, a table [heads, 2 * max_distance + 1] by clamped key - query.
+
+const MASKED: f32 = -3.0e38;
+
+struct Params {
+    queries: u32,        // a batch row
+    keys: u32,           // a batch row
+    q_row4: u32,         // vec4s from one query to the next
+    kv_row4: u32,        // vec4s from one key to the next
+    k_offset4: u32,
+    v_offset4: u32,
+    out_row4: u32,
+    max_distance: i32,
+}
+
+var<immediate> params: Params;
+@group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> kv: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read> mask: array<u32>;  // [batch, keys], 0 hides the key
+@group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
+
+struct Place {
+    batch: u32,
+    head: u32,
+    first_query: u32,
+    keys: u32,
+}
+
+fn locate(workgroup: vec3<u32>) -> Place {
+    return Place(workgroup.z, workgroup.y, workgroup.x * TQ, params.keys);
+}
+
+fn prepare(here: Place, local: u32) {}
+
+fn load_query(here: Place, i: u32, c: u32) -> vec4<f32> {
+    let row = here.batch * params.queries + min(here.first_query + i, params.queries - 1u);
+    return q[row * params.q_row4 + here.head * D4 + c];
+}
+
+fn load_key(here: Place, t: u32, c: u32) -> vec4<f32> {
+    return kv[(here.batch * params.keys + t) * params.kv_row4 + params.k_offset4 + here.head * D4 + c];
+}
+
+fn load_value(here: Place, t: u32, c: u32) -> vec4<f32> {
+    return kv[(here.batch * params.keys + t) * params.kv_row4 + params.v_offset4 + here.head * D4 + c];
+}
+
+fn is_visible(here: Place, i: u32, t: u32) -> bool {
+    return mask[here.batch * params.keys + t] != 0u && (!CAUSAL || t <= here.first_query + i);
+}
+
+fn bias_of(here: Place, i: u32, t: u32) -> f32 {
+    if (!BIASED) {
+        return 0.0;
+    }
+    let distance = clamp(i32(t) - i32(here.first_query + i), -params.max_distance, params.max_distance);
+    let row = i32(here.head) * (2 * params.max_distance + 1);
+    return bias[row + params.max_distance + distance];
+}
+
+fn store(here: Place, i: u32, c: u32, value: vec4<f32>) {
+    let query_index = here.first_query + i;
+    if (query_index < params.queries) {
+        out[(here.batch * params.queries + query_index) * params.out_row4 + here.head * D4 + c] = value;
+    }
+}

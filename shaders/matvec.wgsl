@@ -1,0 +1,82 @@
+// Linear layer for few rows, as in a decode step: reading the weights is what costs.
+// A group of LANES threads computes an N_TILE x M_TILE block of outputs; its lanes split K, four elements at a time, and
+// their partial sums meet in workgroup memory. A workgroup holds GROUPS groups. The order of summation depends on LANES
+// alone, so a row gives the same bits whatever M_TILE is. Twin: src/reference/linear.rs
+
+const PRODUCTS: u32 = N_TILE * M_TILE;
+// Where the input is normalised, each input row's sum of squares is gathered beside the products.
+const VALUES: u32 = PRODUCTS + select(0u, M_TILE, NORM);
+
+var<workgroup> partial: array<f32, GROUPS * VALUES * LANES>;
+var<workgroup> sums: array<f32, GROUPS * VALUES>;
+
+@compute @workgroup_size(LANES * GROUPS)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let group = local / LANES;
+    let lane = local % LANES;
+    let n0 = (workgroup.x * GROUPS + group) * N_TILE;
+    let m0 = workgroup.y * M_TILE;
+
+    // Rows past the end repeat the last one; their results are not written.
+    var w_row: array<u32, N_TILE>;
+    for (var j = 0u; j < N_TILE; j++) {
+        w_row[j] = min(n0 + j, params.n - 1u) * params.k4;
+    }
+    var x_row: array<u32, M_TILE>;
+    for (var i = 0u; i < M_TILE; i++) {
+        x_row[i] = min(m0 + i, params.m - 1u) * params.x_stride4;
+    }
+
+    var acc: array<f32, PRODUCTS>;
+    var squares: array<f32, M_TILE>;
+    for (var k = lane; k < params.k4; k += LANES) {
+        var xs: array<vec4<f32>, M_TILE>;
+        for (var i = 0u; i < M_TILE; i++) {
+            xs[i] = x[x_row[i] + k];
+            if (NORM) {
+                squares[i] += dot(xs[i], xs[i]);
+                xs[i] *= gain[k];
+            }
+        }
+        for (var j = 0u; j < N_TILE; j++) {
+            let w = unpack(weights[w_row[j] + k]);
+            for (var i = 0u; i < M_TILE; i++) {
+                acc[j * M_TILE + i] += dot(w, xs[i]);
+            }
+        }
+    }
+
+    let base = group * VALUES;
+    for (var v = 0u; v < PRODUCTS; v++) {
+        partial[(base + v) * LANES + lane] = acc[v];
+    }
+    if (NORM) {
+        for (var i = 0u; i < M_TILE; i++) {
+            partial[(base + PRODUCTS + i) * LANES + lane] = squares[i];
+        }
+    }
+    workgroupBarrier();
+    for (var v = lane; v < VALUES; v += LANES) {
+        var sum = 0.0;
+        for (var l = 0u; l < LANES; l++) {
+            sum += partial[(base + v) * LANES + l];
+        }
+        sums[base + v] = sum;
+    }
+    workgroupBarrier();
+    for (var v = lane; v < PRODUCTS; v += LANES) {
+        let n = n0 + v / M_TILE;
+        let i = v % M_TILE;
+        if (n < params.n && m0 + i < params.m) {
+            var scale = params.scale;
+            if (NORM) {
+                scale *= inverseSqrt(sums[base + PRODUCTS + i] / params.width + params.eps);
+            }
+            var next = 0.0;
+            if (EPILOGUE == GATE && v + M_TILE < PRODUCTS) {
+                next = scale * sums[base + v + M_TILE];
+            }
+            finish(m0 + i, n, scale * sums[base + v], next);
+        }
+    }
+}

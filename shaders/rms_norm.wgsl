@@ -1,0 +1,42 @@
+// T5LayerNorm: out = x * rsqrt(mean(x^2) + eps) * gain, a workgroup a row. Twin: src/reference/rms_norm.rs
+
+const THREADS: u32 = 64u;
+
+struct Params {
+    rows: u32,
+    width4: u32,   // vec4s a row, zero padding included
+    width: f32,    // the true width
+    eps: f32,
+}
+
+var<immediate> params: Params;
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> gain: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
+
+var<workgroup> partial: array<f32, THREADS>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
+        @builtin(local_invocation_index) local: u32) {
+    let row = workgroup.y * grid.x + workgroup.x;
+    if (row >= params.rows) {
+        return;
+    }
+    let start = row * params.width4;
+    var square = 0.0;
+    for (var k = local; k < params.width4; k += THREADS) {
+        let value = x[start + k];
+        square += dot(value, value);
+    }
+    partial[local] = square;
+    workgroupBarrier();
+    var sum = 0.0;
+    for (var l = 0u; l < THREADS; l++) {
+        sum += partial[l];
+    }
+    let scale = inverseSqrt(sum / params.width + params.eps);
+    for (var k = local; k < params.width4; k += THREADS) {
+        out[start + k] = x[start + k] * scale * gain[k];
+    }
+}

@@ -1,0 +1,153 @@
+//! Which GPU: the adapters there are, in order of preference, and the choice among them.
+
+use crate::{Error, Result};
+
+/// An adapter as `t5-gpu devices` lists it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceInfo {
+    /// What `--device INDEX` takes: the place in the list, best adapter first.
+    pub index: usize,
+    pub name: String,
+    /// "vulkan", "metal" or "dx12"
+    pub backend: String,
+    /// "discrete", "integrated", "virtual", "software" or "other"
+    pub device_type: String,
+    /// The driver's name and version.
+    pub driver: String,
+    pub max_buffer_bytes: u64,
+    /// The most one shader binding can reach; larger tensors are split.
+    pub max_binding_bytes: u64,
+    pub max_workgroup_memory: u32,
+    pub max_workgroup_size: u32,
+    /// Smallest and largest subgroup.
+    pub subgroup_size: (u32, u32),
+    /// The optional features that this crate can use and the adapter has.
+    pub features: Vec<String>,
+    /// Whether this one is used when none is named.
+    pub default: bool,
+}
+
+impl DeviceInfo {
+    /// Whether the "GPU" is a CPU running shaders.
+    pub fn is_software(&self) -> bool {
+        self.device_type == "software"
+    }
+}
+
+/// Features that are used where the adapter has them.
+pub(super) fn optional_features() -> wgpu::Features {
+    wgpu::Features::SUBGROUP
+        | wgpu::Features::TIMESTAMP_QUERY
+        | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES
+        | wgpu::Features::PIPELINE_CACHE
+}
+
+/// Features without which nothing runs. Vulkan (push constants), Metal and DX12 (root constants) all have them.
+pub(super) fn required_features() -> wgpu::Features {
+    wgpu::Features::IMMEDIATES
+}
+
+pub(super) fn instance() -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    descriptor.flags = wgpu::InstanceFlags::from_build_config().with_env();
+    wgpu::Instance::new(descriptor)
+}
+
+/// Usable adapters with their descriptions: discrete before integrated before virtual before software.
+pub(super) fn adapters(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, DeviceInfo)> {
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    adapters.retain(|adapter| adapter.features().contains(required_features()));
+    adapters.sort_by_key(|adapter| rank(adapter.get_info().device_type));
+    adapters
+        .into_iter()
+        .enumerate()
+        .map(|(index, adapter)| {
+            let info = describe(index, &adapter);
+            (adapter, info)
+        })
+        .collect()
+}
+
+fn rank(device_type: wgpu::DeviceType) -> u8 {
+    match device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+fn describe(index: usize, adapter: &wgpu::Adapter) -> DeviceInfo {
+    let info = adapter.get_info();
+    let limits = adapter.limits();
+    let device_type = match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => "discrete",
+        wgpu::DeviceType::IntegratedGpu => "integrated",
+        wgpu::DeviceType::VirtualGpu => "virtual",
+        wgpu::DeviceType::Cpu => "software",
+        wgpu::DeviceType::Other => "other",
+    };
+    let features = (adapter.features() & optional_features())
+        .iter_names()
+        .map(|(name, _)| name.to_ascii_lowercase().replace('_', "-"))
+        .collect();
+    DeviceInfo {
+        index,
+        name: info.name,
+        backend: info.backend.to_string(),
+        device_type: device_type.into(),
+        driver: [info.driver, info.driver_info]
+            .iter()
+            .filter(|s| !s.is_empty())
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" "),
+        max_buffer_bytes: limits.max_buffer_size,
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_workgroup_memory: limits.max_compute_workgroup_storage_size,
+        max_workgroup_size: limits.max_compute_invocations_per_workgroup,
+        subgroup_size: (info.subgroup_min_size, info.subgroup_max_size),
+        features,
+        default: index == 0,
+    }
+}
+
+/// The adapters of this machine, best first; empty when there is none.
+pub fn devices() -> Vec<DeviceInfo> {
+    adapters(&instance()).into_iter().map(|(_, info)| info).collect()
+}
+
+/// Picks by index or by part of the name (in any case); with no selector, the best.
+pub(super) fn choose(
+    mut adapters: Vec<(wgpu::Adapter, DeviceInfo)>,
+    selector: Option<&str>,
+) -> Result<(wgpu::Adapter, DeviceInfo)> {
+    if adapters.is_empty() {
+        return Err(Error::NoAdapter);
+    }
+    let position = match selector {
+        None => Some(0),
+        Some(wanted) => match wanted.parse::<usize>() {
+            Ok(index) => (index < adapters.len()).then_some(index),
+            Err(_) => {
+                let wanted = wanted.to_lowercase();
+                adapters
+                    .iter()
+                    .position(|(_, info)| info.name.to_lowercase().contains(&wanted))
+            }
+        },
+    };
+    match position {
+        Some(position) => Ok(adapters.swap_remove(position)),
+        None => Err(Error::UnknownDevice {
+            wanted: selector.unwrap_or_default().into(),
+            available: adapters
+                .iter()
+                .map(|(_, info)| format!("{}: {} ({})", info.index, info.name, info.backend))
+                .collect::<Vec<_>>()
+                .join(", "),
+        }),
+    }
+}

@@ -1,0 +1,200 @@
+//! Buffers on the device, counted, and the way back to the host.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Gpu;
+use crate::{Error, Result};
+
+/// A storage buffer; its bytes count towards [`Gpu::allocated_bytes`] until it is dropped.
+pub struct Buffer {
+    pub(super) raw: wgpu::Buffer,
+    allocated: Arc<AtomicU64>,
+}
+
+impl Buffer {
+    /// Size in bytes.
+    pub fn size(&self) -> u64 {
+        self.raw.size()
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.allocated.fetch_sub(self.raw.size(), Ordering::Relaxed);
+    }
+}
+
+/// A mappable buffer that results are copied into, and the host's copy of them.
+pub struct Readback {
+    raw: wgpu::Buffer,
+    host: Vec<f32>,
+}
+
+impl Gpu {
+    /// A zeroed storage buffer of `bytes` (rounded up to 16), for the purpose that `label` names.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] beyond a binding's reach, beyond the memory limit, or when the device is out of memory.
+    pub fn buffer(&self, label: &str, bytes: u64) -> Result<Buffer> {
+        let buffer = self.create(label, bytes, false)?;
+        self.check()?;
+        Ok(buffer)
+    }
+
+    /// A storage buffer that holds `data`.
+    ///
+    /// # Errors
+    /// As [`Gpu::buffer`].
+    pub fn buffer_from<T: bytemuck::NoUninit>(&self, label: &str, data: &[T]) -> Result<Buffer> {
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        self.buffer_filled(label, bytes.len() as u64, |write| write(0, bytes))
+    }
+
+    /// A storage buffer that `fill` writes piece by piece, by offset; what it leaves out is zero.
+    ///
+    /// # Errors
+    /// As [`Gpu::buffer`].
+    pub fn buffer_filled(
+        &self,
+        label: &str,
+        bytes: u64,
+        fill: impl FnOnce(&mut dyn FnMut(u64, &[u8])),
+    ) -> Result<Buffer> {
+        let buffer = self.create(label, bytes, true)?;
+        self.check()?;
+        let mut view = buffer
+            .raw
+            .slice(..)
+            .get_mapped_range_mut()
+            .map_err(|error| Error::Gpu(format!("cannot map {label}: {error}")))?;
+        fill(&mut |offset, data| {
+            let start = offset as usize;
+            view.slice(start..start + data.len()).copy_from_slice(data);
+        });
+        drop(view);
+        buffer.raw.unmap();
+        Ok(buffer)
+    }
+
+    fn create(&self, label: &str, bytes: u64, mapped: bool) -> Result<Buffer> {
+        let size = bytes.next_multiple_of(16).max(16);
+        let too_large = |available| Error::TooLarge {
+            what: label.to_string(),
+            needed: size,
+            available,
+            hint: "a smaller batch, shorter inputs, --dtype f16 or a smaller model",
+        };
+        if size > self.max_binding_bytes {
+            return Err(too_large(self.max_binding_bytes));
+        }
+        let allocated = self.allocated_bytes();
+        if let Some(limit) = self.memory_limit
+            && allocated + size > limit
+        {
+            return Err(too_large(limit.saturating_sub(allocated)));
+        }
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: mapped,
+        });
+        if pollster::block_on(scope.pop()).is_some() {
+            return Err(Error::Gpu(format!(
+                "out of memory: {label} needs {size} bytes and {allocated} bytes are in use already: \
+                 use a smaller batch, shorter inputs, --dtype f16 or a smaller model"
+            )));
+        }
+        self.allocated.fetch_add(size, Ordering::Relaxed);
+        Ok(Buffer {
+            raw,
+            allocated: self.allocated.clone(),
+        })
+    }
+
+    /// Hands uploads that are waiting to the device, and frees the staging memory of those that are done.
+    pub fn flush(&self) -> Result<()> {
+        self.queue.submit([]);
+        let _ = self.device.poll(wgpu::PollType::Poll);
+        self.check()
+    }
+
+    /// Overwrites part of a buffer before the next submit. Offset and size are multiples of 4.
+    pub fn write<T: bytemuck::NoUninit>(&self, buffer: &Buffer, offset: u64, data: &[T]) {
+        self.queue
+            .write_buffer(&buffer.raw, offset, bytemuck::cast_slice(data));
+    }
+
+    /// Copies all of `from` to the start of `to`, on the device.
+    pub fn copy(&self, from: &Buffer, to: &Buffer) -> Result<()> {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&from.raw, 0, &to.raw, 0, from.size());
+        self.queue.submit([encoder.finish()]);
+        self.check()
+    }
+
+    /// Room for `elements` f32 on their way back to the host.
+    pub fn readback(&self, elements: usize) -> Result<Readback> {
+        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size: (elements as u64 * 4).max(4),
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        self.check()?;
+        Ok(Readback {
+            raw,
+            host: Vec::with_capacity(elements),
+        })
+    }
+
+    /// The first `elements` f32 of `buffer`, by way of a readback buffer of its own.
+    pub fn read(&self, buffer: &Buffer, elements: usize) -> Result<Vec<f32>> {
+        let mut readback = self.readback(elements)?;
+        self.run(&super::Plan::default(), Some((buffer, elements, &mut readback)))?;
+        Ok(std::mem::take(&mut readback.host))
+    }
+}
+
+impl Readback {
+    /// What the last run brought back.
+    pub fn host(&self) -> &[f32] {
+        &self.host
+    }
+
+    /// Records the copy that fills this from `source`.
+    pub(super) fn record(&self, encoder: &mut wgpu::CommandEncoder, source: &Buffer, elements: usize) {
+        encoder.copy_buffer_to_buffer(&source.raw, 0, &self.raw, 0, elements as u64 * 4);
+    }
+
+    /// Waits for the device and copies `elements` to the host.
+    pub(super) fn fetch(&mut self, device: &wgpu::Device, elements: usize) -> Result<()> {
+        let slice = self.raw.slice(..elements as u64 * 4);
+        let outcome = Arc::new(std::sync::Mutex::new(None));
+        let report = outcome.clone();
+        slice.map_async(wgpu::MapMode::Read, move |result| {
+            *report.lock().unwrap() = Some(result)
+        });
+        device
+            .poll(wgpu::PollType::Wait {
+                submission_index: None,
+                timeout: None,
+            })
+            .map_err(|error| Error::Gpu(error.to_string()))?;
+        match outcome.lock().unwrap().take() {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Err(Error::Gpu(error.to_string())),
+            None => return Err(Error::Gpu("the device did not answer".into())),
+        }
+        let view = slice
+            .get_mapped_range()
+            .map_err(|error| Error::Gpu(error.to_string()))?;
+        self.host.clear();
+        self.host.extend_from_slice(bytemuck::cast_slice(&view));
+        drop(view);
+        self.raw.unmap();
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! A kernel is WGSL with a name; a pipeline is that kernel compiled for the device, made once and kept.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::Gpu;
+
+/// How a kernel uses the storage buffer at a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    Read,
+    ReadWrite,
+}
+
+/// One variant of a kernel. Kernels whose bindings agree share bind groups.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// The WGSL file's name, for profiles and labels.
+    pub name: &'static str,
+    /// The constants that make this variant, as WGSL declarations; name and constants identify it.
+    pub constants: String,
+    /// WGSL parts that follow the constants.
+    pub parts: &'static [&'static str],
+    /// Bindings 0.. of group 0.
+    pub bindings: &'static [Access],
+}
+
+impl Kernel {
+    /// The whole WGSL text.
+    pub fn source(&self) -> String {
+        let mut source = self.constants.clone();
+        for part in self.parts {
+            source.push_str(part);
+            source.push('\n');
+        }
+        source
+    }
+}
+
+/// Bytes of immediates (push constants) a kernel's `Params` may have: every backend offers these.
+pub(super) const IMMEDIATES_BYTES: u32 = 64;
+
+/// A compiled kernel.
+pub struct Pipeline {
+    pub(super) name: &'static str,
+    pub(super) raw: wgpu::ComputePipeline,
+}
+
+#[derive(Clone)]
+pub(super) struct Layout {
+    pub(super) bind_group: wgpu::BindGroupLayout,
+    pipeline: wgpu::PipelineLayout,
+}
+
+impl Gpu {
+    /// The compiled form of `kernel`, compiled at its first use.
+    pub fn pipeline(&self, kernel: &Kernel) -> Arc<Pipeline> {
+        let key = format!("{}\n{}", kernel.name, kernel.constants);
+        if let Some(pipeline) = self.pipelines.lock().unwrap().get(&key) {
+            return pipeline.clone();
+        }
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(kernel.name),
+            source: wgpu::ShaderSource::Wgsl(Cow::Owned(kernel.source())),
+        };
+        let module = if self.checked_shaders {
+            self.device.create_shader_module(descriptor)
+        } else {
+            // SAFETY: the host half of every kernel checks the shapes of the buffers it binds against the parameters it
+            // passes, so that no index leaves its buffer; every loop of our kernels counts up to a bound of that kind.
+            unsafe {
+                self.device
+                    .create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+            }
+        };
+        let raw = self
+            .device
+            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(kernel.name),
+                layout: Some(&self.layout(kernel.bindings).pipeline),
+                module: &module,
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: &[],
+                    zero_initialize_workgroup_memory: self.checked_shaders,
+                },
+                cache: None,
+            });
+        let pipeline = Arc::new(Pipeline {
+            name: kernel.name,
+            raw,
+        });
+        self.pipelines.lock().unwrap().insert(key, pipeline.clone());
+        pipeline
+    }
+
+    pub(super) fn layout(&self, bindings: &'static [Access]) -> Layout {
+        self.layouts
+            .lock()
+            .unwrap()
+            .entry(bindings)
+            .or_insert_with(|| {
+                let entries: Vec<_> = (0..)
+                    .zip(bindings)
+                    .map(|(binding, access)| wgpu::BindGroupLayoutEntry {
+                        binding,
+                        visibility: wgpu::ShaderStages::COMPUTE,
+                        ty: wgpu::BindingType::Buffer {
+                            ty: wgpu::BufferBindingType::Storage {
+                                read_only: *access == Access::Read,
+                            },
+                            has_dynamic_offset: false,
+                            min_binding_size: None,
+                        },
+                        count: None,
+                    })
+                    .collect();
+                let bind_group = self
+                    .device
+                    .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                        label: None,
+                        entries: &entries,
+                    });
+                let pipeline = self
+                    .device
+                    .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                        label: None,
+                        bind_group_layouts: &[Some(&bind_group)],
+                        immediate_size: IMMEDIATES_BYTES,
+                    });
+                Layout { bind_group, pipeline }
+            })
+            .clone()
+    }
+}

@@ -1,0 +1,146 @@
+//! The only place that names wgpu: adapter choice, buffers, pipelines, recording, readback.
+
+mod adapter;
+mod buffer;
+mod kernel;
+mod plan;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+pub use adapter::{DeviceInfo, devices};
+pub use buffer::{Buffer, Readback};
+pub use kernel::{Access, Kernel, Pipeline};
+pub use plan::{Binding, Plan};
+
+use crate::{Error, Result};
+
+/// How to open a device; the default suits everyone but tests.
+#[derive(Clone, Debug, Default)]
+pub struct GpuOptions {
+    /// Index or part of the name; `None` takes the best adapter.
+    pub selector: Option<String>,
+    /// Pretend that one binding reaches no further than this, so that small tensors are split as large ones are.
+    pub max_binding_bytes: Option<u64>,
+    /// Refuse to allocate more than this; `T5_GPU_MEMORY_LIMIT` (bytes) sets it from outside.
+    pub memory_limit: Option<u64>,
+}
+
+/// An open device with its queue, its compiled kernels and a count of what was allocated on it.
+pub struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: DeviceInfo,
+    limits: wgpu::Limits,
+    max_binding_bytes: u64,
+    memory_limit: Option<u64>,
+    checked_shaders: bool,
+    allocated: Arc<AtomicU64>,
+    pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
+    layouts: Mutex<HashMap<&'static [Access], kernel::Layout>>,
+    /// The first error that the driver reported outside an error scope.
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+impl Gpu {
+    /// Opens the adapter that `selector` names (an index or a part of its name), or the best one.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`], [`Error::UnknownDevice`], or [`Error::Gpu`] when the driver refuses.
+    pub fn open(selector: Option<&str>) -> Result<Arc<Gpu>> {
+        Self::open_with(GpuOptions {
+            selector: selector.map(Into::into),
+            ..GpuOptions::default()
+        })
+    }
+
+    /// [`Gpu::open`] with every option.
+    ///
+    /// # Errors
+    /// As [`Gpu::open`].
+    pub fn open_with(options: GpuOptions) -> Result<Arc<Gpu>> {
+        let instance = adapter::instance();
+        let (adapter, info) = adapter::choose(adapter::adapters(&instance), options.selector.as_deref())?;
+        let limits = adapter.limits();
+        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("t5-gpu"),
+            required_features: adapter::required_features()
+                | (adapter.features() & adapter::optional_features()),
+            required_limits: limits.clone(),
+            memory_hints: wgpu::MemoryHints::Performance,
+            ..Default::default()
+        }))
+        .map_err(|error| Error::Gpu(format!("{} does not open: {error}", info.name)))?;
+
+        let failure = Arc::new(Mutex::new(None));
+        let first = failure.clone();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            first
+                .lock()
+                .unwrap()
+                .get_or_insert_with(|| one_line(&error.to_string()));
+        }));
+        let memory_limit = options.memory_limit.or_else(|| {
+            std::env::var("T5_GPU_MEMORY_LIMIT")
+                .ok()
+                .and_then(|v| v.parse().ok())
+        });
+        let max_binding_bytes = options
+            .max_binding_bytes
+            .unwrap_or(u64::MAX)
+            .min(limits.max_storage_buffer_binding_size)
+            .min(limits.max_buffer_size);
+        Ok(Arc::new(Gpu {
+            device,
+            queue,
+            info,
+            limits,
+            max_binding_bytes,
+            memory_limit,
+            checked_shaders: cfg!(debug_assertions) || std::env::var_os("T5_GPU_CHECKED_SHADERS").is_some(),
+            allocated: Arc::new(AtomicU64::new(0)),
+            pipelines: Mutex::default(),
+            layouts: Mutex::default(),
+            failure,
+        }))
+    }
+
+    /// The adapter that is in use.
+    pub fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    /// Bytes in live buffers of this device.
+    pub fn allocated_bytes(&self) -> u64 {
+        self.allocated.load(Ordering::Relaxed)
+    }
+
+    /// The most bytes that one binding, and so one buffer of ours, may have.
+    pub fn max_binding_bytes(&self) -> u64 {
+        self.max_binding_bytes
+    }
+
+    /// Workgroup memory a kernel may use, bytes.
+    pub fn max_workgroup_memory(&self) -> u32 {
+        self.limits.max_compute_workgroup_storage_size
+    }
+
+    /// Workgroups a dispatch may have in one dimension.
+    pub(crate) fn max_workgroups(&self) -> u32 {
+        self.limits.max_compute_workgroups_per_dimension
+    }
+
+    /// Reports what the driver said since the last look.
+    fn check(&self) -> Result<()> {
+        match self.failure.lock().unwrap().take() {
+            Some(message) => Err(Error::Gpu(message)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Driver messages span lines; an error of ours has one.
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}

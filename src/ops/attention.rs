@@ -1,0 +1,139 @@
+//! Attention of many queries over whole batches: `shaders/attention_dense.wgsl` in front of `shaders/attention.wgsl`.
+
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan};
+
+const BINDINGS: &[Access] = &[
+    Access::Read,
+    Access::Read,
+    Access::Read,
+    Access::Read,
+    Access::ReadWrite,
+];
+
+/// Queries a workgroup.
+const TQ: usize = 8;
+
+fn kernel(head_width: usize, causal: bool, biased: bool) -> Kernel {
+    Kernel {
+        name: "attention",
+        constants: format!(
+            "const TQ: u32 = {TQ}u;\nconst D4: u32 = {}u;\nconst CAUSAL: bool = {causal};\nconst BIASED: bool = {biased};\n",
+            head_width / 4
+        ),
+        parts: &[
+            include_str!("../../shaders/attention_dense.wgsl"),
+            include_str!("../../shaders/attention.wgsl"),
+        ],
+        bindings: BINDINGS,
+    }
+}
+
+pub(super) fn variants() -> Vec<Kernel> {
+    let mut kernels = Vec::new();
+    for head_width in [16, 64, 128, 256] {
+        for (causal, biased) in [(false, true), (true, true), (false, false)] {
+            kernels.push(kernel(head_width, causal, biased));
+        }
+    }
+    kernels
+}
+
+/// What attention reads and writes; widths and offsets in floats, multiples of 4. Head h lies at `h * head_width`.
+pub struct AttentionArgs<'a> {
+    /// `[batch, queries, q_width]`
+    pub q: &'a Buffer,
+    pub q_width: usize,
+    /// `[batch, keys, kv_width]`
+    pub kv: &'a Buffer,
+    pub kv_width: usize,
+    pub k_offset: usize,
+    pub v_offset: usize,
+    /// `[heads, 2 * max_distance + 1]`, added to scores by clamped key - query.
+    pub bias: Option<&'a Buffer>,
+    pub max_distance: usize,
+    /// `[batch, keys]` u32, 0 hides a key.
+    pub mask: &'a Buffer,
+    /// Whether a query sees only keys up to its own position.
+    pub causal: bool,
+    pub heads: usize,
+    /// Padded width of a head, at most 256.
+    pub head_width: usize,
+    /// `[batch, queries, heads * head_width]`
+    pub out: &'a Buffer,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    queries: u32,
+    keys: u32,
+    q_row4: u32,
+    kv_row4: u32,
+    k_offset4: u32,
+    v_offset4: u32,
+    out_row4: u32,
+    max_distance: i32,
+}
+
+/// Attention over fixed buffers.
+pub struct Attention {
+    binding: Binding,
+    kernel: Kernel,
+    params: Params,
+    heads: usize,
+    room: [usize; 3],
+}
+
+impl Attention {
+    /// Binds attention to its buffers.
+    pub fn new(gpu: &Gpu, args: &AttentionArgs<'_>) -> Attention {
+        let inner = args.heads * args.head_width;
+        assert!(args.head_width <= 256 && args.head_width.is_multiple_of(4));
+        assert!(inner <= args.q_width && args.k_offset.max(args.v_offset) + inner <= args.kv_width);
+        if let Some(bias) = args.bias {
+            assert!(bias.size() as usize >= args.heads * (2 * args.max_distance + 1) * 4);
+        }
+        let bias = args.bias.unwrap_or(args.mask);
+        let floats = |buffer: &Buffer| buffer.size() as usize / 4;
+        Attention {
+            binding: gpu.bind(BINDINGS, &[args.q, args.kv, bias, args.mask, args.out]),
+            kernel: kernel(args.head_width, args.causal, args.bias.is_some()),
+            params: Params {
+                queries: 0,
+                keys: 0,
+                q_row4: args.q_width as u32 / 4,
+                kv_row4: args.kv_width as u32 / 4,
+                k_offset4: args.k_offset as u32 / 4,
+                v_offset4: args.v_offset as u32 / 4,
+                out_row4: inner as u32 / 4,
+                max_distance: args.max_distance as i32,
+            },
+            heads: args.heads,
+            room: [
+                (floats(args.q) / args.q_width).min(floats(args.out) / inner),
+                floats(args.kv) / args.kv_width,
+                floats(args.mask),
+            ],
+        }
+    }
+
+    /// Attends with `queries` queries over `keys` keys in each of `batch` rows.
+    pub fn record(&self, gpu: &Gpu, batch: usize, queries: usize, keys: usize, plan: &mut Plan) {
+        let [query_room, key_room, mask_room] = self.room;
+        assert!(
+            batch * queries <= query_room,
+            "attention: {batch} x {queries} queries, room for {query_room}"
+        );
+        assert!(
+            batch * keys <= key_room.min(mask_room),
+            "attention: {batch} x {keys} keys, room for {key_room}"
+        );
+        let params = Params {
+            queries: queries as u32,
+            keys: keys as u32,
+            ..self.params
+        };
+        let workgroups = [queries.div_ceil(TQ) as u32, self.heads as u32, batch as u32];
+        plan.push(gpu.pipeline(&self.kernel), &self.binding, params, workgroups);
+    }
+}

@@ -1,0 +1,182 @@
+//! Attention of a decode step, one query a row: `shaders/attention_cached.wgsl` in front of `shaders/attention.wgsl`.
+
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan};
+
+const BINDINGS: &[Access] = &[
+    Access::Read,
+    Access::Read,
+    Access::ReadWrite,
+    Access::Read,
+    Access::Read,
+    Access::ReadWrite,
+];
+
+fn kernel(head_width: usize, cross: bool) -> Kernel {
+    Kernel {
+        name: if cross {
+            "attention_cross"
+        } else {
+            "attention_self"
+        },
+        constants: format!(
+            "const TQ: u32 = 1u;\nconst D4: u32 = {}u;\nconst CROSS: bool = {cross};\n",
+            head_width / 4
+        ),
+        parts: &[
+            include_str!("../../shaders/attention_cached.wgsl"),
+            include_str!("../../shaders/attention.wgsl"),
+        ],
+        bindings: BINDINGS,
+    }
+}
+
+pub(super) fn variants() -> Vec<Kernel> {
+    [16, 64, 128, 256]
+        .iter()
+        .flat_map(|width| [kernel(*width, false), kernel(*width, true)])
+        .collect()
+}
+
+/// What a step's attention reads and writes. Head h lies at `h * head_width` of q, k and v.
+pub struct CachedAttentionArgs<'a> {
+    /// `[rows]` of `{token, position, slot, source}`, u32 each. Positions, slots and sources are the caller's to check.
+    pub rows: &'a Buffer,
+    /// Self: `[rows, q k v]`; cross: `[rows, q]`.
+    pub q: &'a Buffer,
+    pub kind: CachedKind<'a>,
+    pub heads: usize,
+    /// Padded width of a head, at most 256.
+    pub head_width: usize,
+    /// `[rows, heads * head_width]`
+    pub out: &'a Buffer,
+}
+
+/// Over the row's own history, or over its source.
+#[derive(Clone, Copy)]
+pub enum CachedKind<'a> {
+    /// Self-attention; the row's key and value are appended to the cache first.
+    Own {
+        /// `[capacity, slots, 2 * inner]`
+        cache: &'a Buffer,
+        /// `[slots, capacity]`: the slot that holds position t of this slot's hypothesis.
+        history: &'a Buffer,
+        slots: usize,
+        capacity: usize,
+        /// `[heads, 2 * max_distance + 1]`
+        bias: &'a Buffer,
+        max_distance: usize,
+    },
+    /// Cross-attention.
+    Source {
+        /// `[sources, keys, 2 * inner]`
+        kv: &'a Buffer,
+        /// `[sources, keys]`, 0 hides a key.
+        mask: &'a Buffer,
+        sources: usize,
+        keys: usize,
+    },
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    q_row4: u32,
+    inner4: u32,
+    slots: u32,
+    capacity: u32,
+    keys: u32,
+    max_distance: i32,
+}
+
+/// A step's attention over fixed buffers.
+pub struct CachedAttention {
+    binding: Binding,
+    kernel: Kernel,
+    params: Params,
+    heads: usize,
+    max_rows: usize,
+}
+
+impl CachedAttention {
+    /// Binds attention to its buffers.
+    pub fn new(gpu: &Gpu, args: &CachedAttentionArgs<'_>) -> CachedAttention {
+        let inner = args.heads * args.head_width;
+        assert!(args.head_width <= 256 && args.head_width.is_multiple_of(4));
+        let holds = |buffer: &Buffer, words: usize| {
+            assert!(buffer.size() as usize >= words * 4, "attention: short buffer")
+        };
+        let base = Params {
+            q_row4: 0,
+            inner4: inner as u32 / 4,
+            slots: 0,
+            capacity: 0,
+            keys: 0,
+            max_distance: 0,
+        };
+        let (params, kv, bias, table) = match args.kind {
+            CachedKind::Own {
+                cache,
+                history,
+                slots,
+                capacity,
+                bias,
+                max_distance,
+            } => {
+                holds(cache, capacity * slots * 2 * inner);
+                holds(history, slots * capacity);
+                holds(bias, args.heads * (2 * max_distance + 1));
+                let params = Params {
+                    q_row4: 3 * base.inner4,
+                    slots: slots as u32,
+                    capacity: capacity as u32,
+                    max_distance: max_distance as i32,
+                    ..base
+                };
+                (params, cache, bias, history)
+            }
+            CachedKind::Source {
+                kv,
+                mask,
+                sources,
+                keys,
+            } => {
+                holds(kv, sources * keys * 2 * inner);
+                holds(mask, sources * keys);
+                (
+                    Params {
+                        q_row4: base.inner4,
+                        keys: keys as u32,
+                        ..base
+                    },
+                    kv,
+                    mask,
+                    mask,
+                )
+            }
+        };
+        CachedAttention {
+            binding: gpu.bind(BINDINGS, &[args.rows, args.q, kv, bias, table, args.out]),
+            kernel: kernel(args.head_width, matches!(args.kind, CachedKind::Source { .. })),
+            params,
+            heads: args.heads,
+            max_rows: (args.q.size() as usize / (params.q_row4 as usize * 16))
+                .min(args.out.size() as usize / (inner * 4))
+                .min(args.rows.size() as usize / 16),
+        }
+    }
+
+    /// Attends for the first `rows` rows.
+    pub fn record(&self, gpu: &Gpu, rows: usize, plan: &mut Plan) {
+        assert!(
+            rows <= self.max_rows,
+            "attention: {rows} rows, room for {}",
+            self.max_rows
+        );
+        plan.push(
+            gpu.pipeline(&self.kernel),
+            &self.binding,
+            self.params,
+            [rows as u32, self.heads as u32, 1],
+        );
+    }
+}

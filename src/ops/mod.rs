@@ -1,0 +1,41 @@
+//! The host half of each kernel: typed arguments, checks of shapes, choice of variant, dispatch size.
+//!
+//! An op is made once over the buffers it reads and writes ([`Linear::new`] and its like make the bind groups), then
+//! recorded into a [`Plan`](crate::gpu::Plan) as often as needed.
+
+mod attention;
+mod attention_cached;
+mod embed;
+mod linear;
+mod matrix;
+mod rms_norm;
+
+pub use attention::{Attention, AttentionArgs};
+pub use attention_cached::{CachedAttention, CachedAttentionArgs, CachedKind};
+pub use embed::Embed;
+pub use linear::{Epilogue, Linear, LinearArgs, Norm};
+pub use matrix::{Matrix, WeightDType};
+pub use rms_norm::RmsNorm;
+
+use crate::gpu::Kernel;
+
+/// Widths are padded with zeros to multiples of this: whole vec4s in every kernel, whole K blocks in the matrix product.
+pub const ALIGN: usize = 16;
+
+/// Every variant of every kernel that can be dispatched, for tests that translate or compile them all.
+pub fn kernels() -> Vec<Kernel> {
+    let mut kernels = Vec::new();
+    kernels.extend(embed::variants());
+    kernels.extend(rms_norm::variants());
+    kernels.extend(linear::variants());
+    kernels.extend(attention::variants());
+    kernels.extend(attention_cached::variants());
+    kernels
+}
+
+/// A grid of `count` workgroups folded into two dimensions; kernels number them `y * width + x` and drop the surplus.
+fn grid(gpu: &crate::gpu::Gpu, count: usize) -> [u32; 3] {
+    let count = count as u32;
+    let width = count.min(gpu.max_workgroups());
+    [width, count.div_ceil(width.max(1)), 1]
+}

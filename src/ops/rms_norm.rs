@@ -1,0 +1,67 @@
+//! T5LayerNorm on its own, for hidden states that leave the model: `shaders/rms_norm.wgsl`. Linear layers fuse theirs.
+
+use super::{Norm, grid};
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan};
+
+const BINDINGS: &[Access] = &[Access::Read, Access::Read, Access::ReadWrite];
+
+fn kernel() -> Kernel {
+    Kernel {
+        name: "rms_norm",
+        constants: String::new(),
+        parts: &[include_str!("../../shaders/rms_norm.wgsl")],
+        bindings: BINDINGS,
+    }
+}
+
+pub(super) fn variants() -> Vec<Kernel> {
+    vec![kernel()]
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    rows: u32,
+    width4: u32,
+    width: f32,
+    eps: f32,
+}
+
+/// `out = x * rsqrt(mean(x^2) + eps) * gain`, row by row.
+pub struct RmsNorm {
+    binding: Binding,
+    params: Params,
+    max_rows: usize,
+}
+
+impl RmsNorm {
+    /// `x` and `out`: `[rows, padded width]`, the padded width being that of `norm.gain`.
+    pub fn new(gpu: &Gpu, x: &Buffer, norm: &Norm<'_>, out: &Buffer) -> RmsNorm {
+        let width = norm.gain.size() as usize / 4;
+        assert!(norm.width <= width);
+        RmsNorm {
+            binding: gpu.bind(BINDINGS, &[x, norm.gain, out]),
+            params: Params {
+                rows: 0,
+                width4: width as u32 / 4,
+                width: norm.width as f32,
+                eps: norm.eps,
+            },
+            max_rows: x.size().min(out.size()) as usize / (width * 4),
+        }
+    }
+
+    /// Normalises the first `rows` rows.
+    pub fn record(&self, gpu: &Gpu, rows: usize, plan: &mut Plan) {
+        assert!(
+            rows <= self.max_rows,
+            "rms_norm: {rows} rows, room for {}",
+            self.max_rows
+        );
+        let params = Params {
+            rows: rows as u32,
+            ..self.params
+        };
+        plan.push(gpu.pipeline(&kernel()), &self.binding, params, grid(gpu, rows));
+    }
+}

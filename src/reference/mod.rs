@@ -1,0 +1,18 @@
+//! The CPU reference: T5 in the plainest f32 Rust, to compare the shaders with, one file a kernel.
+
+mod activation;
+mod attention;
+mod decoder;
+mod embed;
+mod layers;
+mod linear;
+mod model;
+mod rms_norm;
+
+pub use activation::activate;
+pub use attention::Attention;
+pub use decoder::ReferenceDecoder;
+pub use embed::embed;
+pub use linear::linear;
+pub use model::{DecodeOptions, Decoded, EncodeOptions, Encoded, Reference};
+pub use rms_norm::rms_norm;
