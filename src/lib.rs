@@ -7,6 +7,7 @@ pub mod generate;
 pub mod parameters;
 pub mod reference;
 pub mod relative_position;
+pub mod tokenizer;
 
 pub use config::{Activation, EarlyStopping, GenerationConfig, ModelType, T5Config};
 pub use error::{Error, Result};

@@ -36,18 +36,13 @@ fn products(x: &[f32], w: &[f32], k: usize) -> Vec<f32> {
 
 /// The scalar product of two equally long vectors, in eight running sums.
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
-    let tail: f32 = a_chunks
-        .remainder()
-        .iter()
-        .zip(b_chunks.remainder())
-        .map(|(a, b)| a * b)
-        .sum();
-    let mut sums = [0.0f32; 8];
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
+    let ((a_chunks, a_tail), (b_chunks, b_tail)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut sums = [0.0; 8];
+    for (a, b) in a_chunks.iter().zip(b_chunks) {
+        for i in 0..8 {
+            sums[i] += a[i] * b[i];
         }
     }
+    let tail: f32 = a_tail.iter().zip(b_tail).map(|(a, b)| a * b).sum();
     sums.iter().sum::<f32>() + tail
 }
