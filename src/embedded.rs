@@ -7,5 +7,7 @@ pub const CONFIG: &str = include_str!("../models/t5-nano-en-de/config.json");
 pub const GENERATION_CONFIG: &str = include_str!("../models/t5-nano-en-de/generation_config.json");
 /// `tokenizer.json`
 pub const TOKENIZER: &[u8] = include_bytes!("../models/t5-nano-en-de/tokenizer.json");
+/// `tokenizer_config.json`
+pub const TOKENIZER_CONFIG: &[u8] = include_bytes!("../models/t5-nano-en-de/tokenizer_config.json");
 /// `model.safetensors`, f16
 pub const WEIGHTS: &[u8] = include_bytes!("../models/t5-nano-en-de/model.safetensors");

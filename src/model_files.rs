@@ -110,9 +110,12 @@ impl ModelFiles {
     /// [`Error::Io`] and [`Error::File`] for files that are there but cannot be used.
     pub fn tokenizer(&self) -> Result<Option<Tokenizer>> {
         match &self.0 {
-            Place::Directory(directory) => Tokenizer::from_model_dir(directory),
+            Place::Directory(directory) => Tokenizer::from_dir(directory),
             #[cfg(feature = "embedded-model")]
-            Place::Embedded => Tokenizer::from_json(crate::embedded::TOKENIZER).map(Some),
+            Place::Embedded => {
+                let config = Some(crate::embedded::TOKENIZER_CONFIG);
+                Tokenizer::from_bytes(crate::embedded::TOKENIZER, config).map(Some)
+            },
         }
     }
 

@@ -2,13 +2,13 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
 
-use crate::generate::generate;
+use crate::generate;
 use crate::gpu::{DeviceInfo, Gpu};
 use crate::language::{Language, TranslationTask};
-use crate::model::{Model, WeightDType};
+use crate::model::Model;
 use crate::model_files::ModelFiles;
+use crate::ops::WeightDType;
 use crate::parameters::Parameters;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, GenerationConfig, Result, T5Config};
@@ -52,7 +52,6 @@ pub struct Output {
 /// # Ok::<(), t5_gpu::Error>(())
 /// ```
 pub struct Pipeline {
-    gpu: Arc<Gpu>,
     model: Model,
     tokenizer: Option<Tokenizer>,
     generation: GenerationConfig,
@@ -99,7 +98,7 @@ impl Pipeline {
             Some(size) => (size.max(1), usize::MAX),
             None => (default, default * COMFORTABLE_TOKENS),
         };
-        Ok(Pipeline { gpu, model, tokenizer, generation, batch_size, batch_tokens })
+        Ok(Pipeline { model, tokenizer, generation, batch_size, batch_tokens })
     }
 
     /// The architecture.
@@ -109,7 +108,7 @@ impl Pipeline {
 
     /// The device that the model is on.
     pub fn device(&self) -> &DeviceInfo {
-        self.gpu.info()
+        self.model.gpu().info()
     }
 
     /// The model's own generation defaults.
@@ -196,7 +195,7 @@ impl Pipeline {
             let prompt = request.options.decoder_prompt()?;
             self.check_tokens(&prompt)?;
             request.options.length_limits(prompt.len())?;
-            Ok(Shape { tokens: request.input_ids.len(), rows: request.options.num_beams.max(1) })
+            Ok(Shape { tokens: request.input_ids.len(), rows: generate::Request::new(0, Vec::new(), request.options.clone()).slots() })
         };
         self.in_batches(requests, check, |batch| self.generate_batch(batch), done);
     }
@@ -221,8 +220,22 @@ impl Pipeline {
     }
 
     fn generate_batch(&self, batch: &[&Request]) -> Result<Vec<Vec<Output>>> {
-        let _ = (batch, generate);
-        todo!()
+        let sources: Vec<Vec<u32>> = batch.iter().map(|request| request.input_ids.clone()).collect();
+        let encoded = self.model.encode(&sources)?;
+        let requests: Vec<generate::Request> = (0..)
+            .zip(batch.iter().zip(sources))
+            .map(|(row, (request, source))| generate::Request::new(row, source, request.options.clone()))
+            .collect();
+        let slots = requests.iter().map(generate::Request::slots).sum();
+        let mut decoder = self.model.decoder(&encoded, slots)?;
+        let outputs = generate::generate(&mut decoder, &requests, &mut ())?;
+        outputs.into_iter().map(|outputs| outputs.into_iter().map(|output| self.output(output)).collect()).collect()
+    }
+
+    fn output(&self, output: generate::Output) -> Result<Output> {
+        let tokenizer = self.tokenizer.as_ref();
+        let text = tokenizer.map(|tokenizer| tokenizer.decode(&output.token_ids, true)).transpose()?;
+        Ok(Output { text, token_ids: output.token_ids, score: output.score })
     }
 
     fn check_source(&self, source: &[u32]) -> Result<()> {

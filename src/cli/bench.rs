@@ -69,7 +69,7 @@ impl Bench {
             let measured = self.measure(&model, batch_size)?;
             results.push(json!({
                 "arch": arch,
-                "dtype": self.dtype.to_string(),
+                "dtype": self.dtype.name(),
                 "device": gpu.info().name,
                 "driver": gpu.info().driver,
                 "batch_size": batch_size,

@@ -8,6 +8,7 @@ mod encode;
 mod generate;
 mod inspect;
 mod module_tree;
+mod request;
 mod serve;
 mod tokenize;
 mod translate;
