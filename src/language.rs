@@ -65,9 +65,16 @@ impl TranslationTask {
             };
             return Ok(TranslationTask { prefix, options });
         }
-        let listed: Vec<String> = config.task_specific_params.keys().filter_map(|key| describe(key)).collect();
+        let listed: Vec<String> = config
+            .task_specific_params
+            .keys()
+            .filter_map(|key| describe(key))
+            .collect();
         if listed.is_empty() {
-            return Ok(TranslationTask { prefix, options: Map::new() });
+            return Ok(TranslationTask {
+                prefix,
+                options: Map::new(),
+            });
         }
         Err(Error::Invalid(format!(
             "this model does not translate {from} to {to}: its config lists {}; use another model with --model",
@@ -82,7 +89,11 @@ const TASK: &str = "translation_";
 fn describe(key: &str) -> Option<String> {
     let (from, to) = key.strip_prefix(TASK)?.split_once("_to_")?;
     let name = |code| Language::find(code).map_or(code, |language| language.name);
-    Some(format!("{} to {} (--from {from} --to {to})", name(from), name(to)))
+    Some(format!(
+        "{} to {} (--from {from} --to {to})",
+        name(from),
+        name(to)
+    ))
 }
 
 #[rustfmt::skip]
@@ -118,7 +129,10 @@ mod tests {
 
     #[test]
     fn finds_by_code_and_by_name() {
-        let german = Language { code: "de", name: "German" };
+        let german = Language {
+            code: "de",
+            name: "German",
+        };
         for text in ["de", "DE", "German", "german"] {
             assert_eq!(Language::find(text).unwrap(), german);
         }
@@ -138,7 +152,10 @@ mod tests {
 
     #[test]
     fn describes_task_keys() {
-        assert_eq!(describe("translation_en_to_ro").unwrap(), "English to Romanian (--from en --to ro)");
+        assert_eq!(
+            describe("translation_en_to_ro").unwrap(),
+            "English to Romanian (--from en --to ro)"
+        );
         assert_eq!(describe("summarization"), None);
     }
 }

@@ -33,7 +33,10 @@ impl ModelFiles {
         } else {
             "no such model directory"
         };
-        Err(Error::File { path: directory.to_owned(), message: message.into() })
+        Err(Error::File {
+            path: directory.to_owned(),
+            message: message.into(),
+        })
     }
 
     /// The English-to-German model that comes with the crate.
@@ -44,15 +47,23 @@ impl ModelFiles {
         #[cfg(feature = "embedded-model")]
         return Ok(ModelFiles(Place::Embedded));
         #[cfg(not(feature = "embedded-model"))]
-        return Err(Error::Invalid("this build holds no model: name a model directory".into()));
+        return Err(Error::Invalid(
+            "this build holds no model: name a model directory".into(),
+        ));
     }
 
     /// The directory's name, or `t5-nano-en-de` for the embedded model.
     pub fn name(&self) -> String {
         match &self.0 {
             Place::Directory(directory) => {
-                let whole = directory.canonicalize().unwrap_or_else(|_| directory.clone());
-                whole.file_name().unwrap_or(whole.as_os_str()).to_string_lossy().into_owned()
+                let whole = directory
+                    .canonicalize()
+                    .unwrap_or_else(|_| directory.clone());
+                whole
+                    .file_name()
+                    .unwrap_or(whole.as_os_str())
+                    .to_string_lossy()
+                    .into_owned()
             }
             #[cfg(feature = "embedded-model")]
             Place::Embedded => "t5-nano-en-de".into(),
@@ -67,9 +78,14 @@ impl ModelFiles {
         match &self.0 {
             Place::Directory(directory) => {
                 let path = directory.join("config.json");
-                let text = std::fs::read_to_string(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-                serde_json::from_str(&text)
-                    .map_err(|error| Error::File { path, message: format!("not a JSON object: {error}") })
+                let text = std::fs::read_to_string(&path).map_err(|source| Error::Io {
+                    path: path.clone(),
+                    source,
+                })?;
+                serde_json::from_str(&text).map_err(|error| Error::File {
+                    path,
+                    message: format!("not a JSON object: {error}"),
+                })
             }
             #[cfg(feature = "embedded-model")]
             Place::Embedded => Ok(parse(crate::embedded::CONFIG)),
@@ -115,7 +131,7 @@ impl ModelFiles {
             Place::Embedded => {
                 let config = Some(crate::embedded::TOKENIZER_CONFIG);
                 Tokenizer::from_bytes(crate::embedded::TOKENIZER, config).map(Some)
-            },
+            }
         }
     }
 

@@ -73,8 +73,9 @@ impl<'a> Parameters<'a> {
         // Files of tied models may hold the embedding a second time under the head's name.
         let lm_head = find(source, LM_HEAD, &embedding)?
             .filter(|head| head.dtype != shared.dtype || head.data != shared.data);
-        let mut fetch =
-            |name: &str, shape: &[usize]| find(source, name, shape)?.ok_or_else(|| missing(name, shape));
+        let mut fetch = |name: &str, shape: &[usize]| {
+            find(source, name, shape)?.ok_or_else(|| missing(name, shape))
+        };
         Ok(Parameters {
             shared,
             encoder: stack(config, Side::Encoder, &mut fetch)?,
@@ -109,12 +110,18 @@ impl<'a> Parameters<'a> {
 
     /// Number of parameters, a shared embedding counted once.
     pub fn parameter_count(&self) -> u64 {
-        self.tensors().iter().map(|tensor| tensor.len() as u64).sum()
+        self.tensors()
+            .iter()
+            .map(|tensor| tensor.len() as u64)
+            .sum()
     }
 
     /// Bytes of all tensors as the checkpoint stores them.
     pub fn byte_size(&self) -> u64 {
-        self.tensors().iter().map(|tensor| tensor.data.len() as u64).sum()
+        self.tensors()
+            .iter()
+            .map(|tensor| tensor.data.len() as u64)
+            .sum()
     }
 }
 
@@ -197,7 +204,13 @@ fn stack<'a>(config: &T5Config, side: Side, fetch: Fetch<'_, 'a>) -> Result<Stac
         .map(|i| {
             let block = format!("{prefix}.block.{i}.layer");
             let owns_bias = i == 0 || config.model_type == ModelType::Umt5;
-            let self_attention = attention(config, &format!("{block}.0"), "SelfAttention", owns_bias, fetch)?;
+            let self_attention = attention(
+                config,
+                &format!("{block}.0"),
+                "SelfAttention",
+                owns_bias,
+                fetch,
+            )?;
             let (cross_attention, last) = match side {
                 Side::Encoder => (None, 1),
                 Side::Decoder => {
@@ -215,7 +228,10 @@ fn stack<'a>(config: &T5Config, side: Side, fetch: Fetch<'_, 'a>) -> Result<Stac
         .collect::<Result<_>>()?;
     Ok(StackParameters {
         blocks,
-        final_layer_norm: fetch(&format!("{prefix}.final_layer_norm.weight"), &[config.d_model])?,
+        final_layer_norm: fetch(
+            &format!("{prefix}.final_layer_norm.weight"),
+            &[config.d_model],
+        )?,
     })
 }
 
@@ -229,7 +245,8 @@ fn attention<'a>(
     let inner = [config.inner_dim(), config.d_model];
     let outer = [config.d_model, config.inner_dim()];
     let biases = [config.relative_attention_num_buckets, config.num_heads];
-    let mut part = |part: &str, shape: &[usize]| fetch(&format!("{layer}.{module}.{part}.weight"), shape);
+    let mut part =
+        |part: &str, shape: &[usize]| fetch(&format!("{layer}.{module}.{part}.weight"), shape);
     Ok(AttentionParameters {
         q: part("q", &inner)?,
         k: part("k", &inner)?,
@@ -248,8 +265,9 @@ fn feed_forward<'a>(
     fetch: Fetch<'_, 'a>,
 ) -> Result<FeedForwardParameters<'a>> {
     let inner = [config.d_ff, config.d_model];
-    let mut part =
-        |part: &str, shape: &[usize]| fetch(&format!("{layer}.DenseReluDense.{part}.weight"), shape);
+    let mut part = |part: &str, shape: &[usize]| {
+        fetch(&format!("{layer}.DenseReluDense.{part}.weight"), shape)
+    };
     let (wi, wi_1) = if config.gated {
         (part("wi_0", &inner)?, Some(part("wi_1", &inner)?))
     } else {
@@ -263,7 +281,11 @@ fn feed_forward<'a>(
     })
 }
 
-fn find<'a>(source: &'a dyn TensorSource, name: &str, shape: &[usize]) -> Result<Option<Tensor<'a>>> {
+fn find<'a>(
+    source: &'a dyn TensorSource,
+    name: &str,
+    shape: &[usize],
+) -> Result<Option<Tensor<'a>>> {
     match source.tensor(name)? {
         Some(tensor) if tensor.shape != shape => Err(Error::TensorShape {
             name: name.to_owned(),

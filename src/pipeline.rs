@@ -66,7 +66,11 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::load`].
     pub fn open(directory: &Path) -> Result<Pipeline> {
-        Pipeline::load(&ModelFiles::open(directory)?, &LoadOptions::default(), &mut |_, _| ())
+        Pipeline::load(
+            &ModelFiles::open(directory)?,
+            &LoadOptions::default(),
+            &mut |_, _| (),
+        )
     }
 
     /// Opens the English-to-German model that comes with the crate.
@@ -74,7 +78,11 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::load`].
     pub fn embedded() -> Result<Pipeline> {
-        Pipeline::load(&ModelFiles::embedded()?, &LoadOptions::default(), &mut |_, _| ())
+        Pipeline::load(
+            &ModelFiles::embedded()?,
+            &LoadOptions::default(),
+            &mut |_, _| (),
+        )
     }
 
     /// Loads a model; `progress` is told the bytes that are on the GPU and those that there will be.
@@ -93,12 +101,22 @@ impl Pipeline {
         let tokenizer = files.tokenizer()?;
         let gpu = Gpu::open(options.device.as_deref())?;
         let model = Model::load(&gpu, &config, &parameters, options.dtype, progress)?;
-        let default = if gpu.info().device_type == "software" { 8 } else { 32 };
+        let default = if gpu.info().device_type == "software" {
+            8
+        } else {
+            32
+        };
         let (batch_size, batch_tokens) = match options.batch_size {
             Some(size) => (size.max(1), usize::MAX),
             None => (default, default * COMFORTABLE_TOKENS),
         };
-        Ok(Pipeline { model, tokenizer, generation, batch_size, batch_tokens })
+        Ok(Pipeline {
+            model,
+            tokenizer,
+            generation,
+            batch_size,
+            batch_tokens,
+        })
     }
 
     /// The architecture.
@@ -144,8 +162,14 @@ impl Pipeline {
     ///
     /// # Errors
     /// A language that is unknown or that the model's config does not list, and as [`Pipeline::generate`].
-    pub fn translate(&self, texts: &[impl AsRef<str>], from: &str, to: &str) -> Result<Vec<String>> {
-        let task = TranslationTask::find(self.config(), Language::find(from)?, Language::find(to)?)?;
+    pub fn translate(
+        &self,
+        texts: &[impl AsRef<str>],
+        from: &str,
+        to: &str,
+    ) -> Result<Vec<String>> {
+        let task =
+            TranslationTask::find(self.config(), Language::find(from)?, Language::find(to)?)?;
         let mut options = self.generation.clone();
         options.apply_json(&task.options)?;
         self.generate_with(texts, &task.prefix, &options)
@@ -164,14 +188,21 @@ impl Pipeline {
             .iter()
             .map(|text| {
                 let input_ids = tokenizer.encode(&format!("{prefix}{}", text.as_ref()))?;
-                Ok(Request { input_ids, options: options.clone() })
+                Ok(Request {
+                    input_ids,
+                    options: options.clone(),
+                })
             })
             .collect::<Result<Vec<_>>>()?;
         let mut texts = vec![String::new(); requests.len()];
         let mut outcome = Ok(());
         self.generate_each(&requests, &mut |index, outputs| match outputs {
             Ok(outputs) => {
-                texts[index] = outputs.into_iter().next().and_then(|output| output.text).unwrap_or_default();
+                texts[index] = outputs
+                    .into_iter()
+                    .next()
+                    .and_then(|output| output.text)
+                    .unwrap_or_default();
                 ControlFlow::Continue(())
             }
             Err(error) => {
@@ -195,7 +226,10 @@ impl Pipeline {
             let prompt = request.options.decoder_prompt()?;
             self.check_tokens(&prompt)?;
             request.options.length_limits(prompt.len())?;
-            Ok(Shape { tokens: request.input_ids.len(), rows: generate::Request::new(0, Vec::new(), request.options.clone()).slots() })
+            Ok(Shape {
+                tokens: request.input_ids.len(),
+                rows: generate::Request::new(0, Vec::new(), request.options.clone()).slots(),
+            })
         };
         self.in_batches(requests, check, |batch| self.generate_batch(batch), done);
     }
@@ -209,7 +243,10 @@ impl Pipeline {
     ) {
         let check = |source: &Vec<u32>| {
             self.check_source(source)?;
-            Ok(Shape { tokens: source.len(), rows: 1 })
+            Ok(Shape {
+                tokens: source.len(),
+                rows: 1,
+            })
         };
         let run = |batch: &[&Vec<u32>]| {
             let sources: Vec<Vec<u32>> = batch.iter().map(|&source| source.clone()).collect();
@@ -220,27 +257,48 @@ impl Pipeline {
     }
 
     fn generate_batch(&self, batch: &[&Request]) -> Result<Vec<Vec<Output>>> {
-        let sources: Vec<Vec<u32>> = batch.iter().map(|request| request.input_ids.clone()).collect();
+        let sources: Vec<Vec<u32>> = batch
+            .iter()
+            .map(|request| request.input_ids.clone())
+            .collect();
         let encoded = self.model.encode(&sources)?;
         let requests: Vec<generate::Request> = (0..)
             .zip(batch.iter().zip(sources))
-            .map(|(row, (request, source))| generate::Request::new(row, source, request.options.clone()))
+            .map(|(row, (request, source))| {
+                generate::Request::new(row, source, request.options.clone())
+            })
             .collect();
         let slots = requests.iter().map(generate::Request::slots).sum();
         let mut decoder = self.model.decoder(&encoded, slots)?;
         let outputs = generate::generate(&mut decoder, &requests, &mut ())?;
-        outputs.into_iter().map(|outputs| outputs.into_iter().map(|output| self.output(output)).collect()).collect()
+        outputs
+            .into_iter()
+            .map(|outputs| {
+                outputs
+                    .into_iter()
+                    .map(|output| self.output(output))
+                    .collect()
+            })
+            .collect()
     }
 
     fn output(&self, output: generate::Output) -> Result<Output> {
         let tokenizer = self.tokenizer.as_ref();
-        let text = tokenizer.map(|tokenizer| tokenizer.decode(&output.token_ids, true)).transpose()?;
-        Ok(Output { text, token_ids: output.token_ids, score: output.score })
+        let text = tokenizer
+            .map(|tokenizer| tokenizer.decode(&output.token_ids, true))
+            .transpose()?;
+        Ok(Output {
+            text,
+            token_ids: output.token_ids,
+            score: output.score,
+        })
     }
 
     fn check_source(&self, source: &[u32]) -> Result<()> {
         if source.is_empty() {
-            return Err(Error::Invalid("a source needs at least one token id".into()));
+            return Err(Error::Invalid(
+                "a source needs at least one token id".into(),
+            ));
         }
         self.check_tokens(source)
     }
@@ -327,7 +385,9 @@ fn batches(mut items: Vec<(usize, Shape)>, size: usize, tokens: usize) -> Vec<Ve
         rows += shape.rows;
         match batches.last_mut() {
             // Items come in ascending length: this one is what the others are padded to.
-            Some(batch) if batch.len() < size && rows.saturating_mul(shape.tokens) <= tokens => batch.push(index),
+            Some(batch) if batch.len() < size && rows.saturating_mul(shape.tokens) <= tokens => {
+                batch.push(index)
+            }
             _ => {
                 batches.push(vec![index]);
                 rows = shape.rows;
@@ -342,7 +402,11 @@ mod tests {
     use super::*;
 
     fn shapes(tokens: &[usize], rows: usize) -> Vec<(usize, Shape)> {
-        tokens.iter().map(|&tokens| Shape { tokens, rows }).enumerate().collect()
+        tokens
+            .iter()
+            .map(|&tokens| Shape { tokens, rows })
+            .enumerate()
+            .collect()
     }
 
     #[test]

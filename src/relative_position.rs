@@ -5,7 +5,12 @@
 ///
 /// Encoders look both ways (`bidirectional`); in decoders every future key falls into bucket 0.
 /// Needs `num_buckets >= 4` and `max_distance > num_buckets / 2`, which a validated config guarantees.
-pub fn bucket(relative_position: i64, bidirectional: bool, num_buckets: usize, max_distance: usize) -> usize {
+pub fn bucket(
+    relative_position: i64,
+    bidirectional: bool,
+    num_buckets: usize,
+    max_distance: usize,
+) -> usize {
     let (first, buckets, distance) = if bidirectional {
         let half = num_buckets / 2;
         let first = if relative_position > 0 { half } else { 0 };
@@ -40,7 +45,11 @@ pub fn bias_table(
         .map(|d| bucket(d, bidirectional, num_buckets, max_distance))
         .collect();
     (0..heads)
-        .flat_map(|head| buckets.iter().map(move |bucket| bias[bucket * heads + head]))
+        .flat_map(|head| {
+            buckets
+                .iter()
+                .map(move |bucket| bias[bucket * heads + head])
+        })
         .collect()
 }
 

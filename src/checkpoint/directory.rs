@@ -55,7 +55,9 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::File`] where the bytes are not a whole safetensors file.
     pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self> {
-        Ok(Self::from_single(SafetensorsFile::from_bytes(bytes.into())?))
+        Ok(Self::from_single(SafetensorsFile::from_bytes(
+            bytes.into(),
+        )?))
     }
 
     fn from_single(file: SafetensorsFile) -> Self {
@@ -87,7 +89,9 @@ impl Checkpoint {
                 Some(&number) => number,
                 None => {
                     if !is_file_name(&shard) {
-                        return Err(fault(format!("names {shard:?}, which is not a file beside it")));
+                        return Err(fault(format!(
+                            "names {shard:?}, which is not a file beside it"
+                        )));
                     }
                     let path = dir.join(&shard);
                     if !path.is_file() {
@@ -127,5 +131,8 @@ impl TensorSource for Checkpoint {
 /// Whether this is a plain name, with no directory in it.
 fn is_file_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();
-    matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
+    matches!(
+        (parts.next(), parts.next()),
+        (Some(Component::Normal(_)), None)
+    )
 }

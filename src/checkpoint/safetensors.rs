@@ -75,7 +75,11 @@ impl SafetensorsFile {
                 (name, entry)
             })
             .collect();
-        Ok(SafetensorsFile { path, bytes, entries })
+        Ok(SafetensorsFile {
+            path,
+            bytes,
+            entries,
+        })
     }
 
     pub fn path(&self) -> &Path {

@@ -164,7 +164,9 @@ impl GenerationArgs {
 pub fn dtype(text: &str) -> Result<WeightDType, String> {
     match text {
         "int8" => Err("int8 weights are not supported yet: use f32 or f16".into()),
-        _ => text.parse().map_err(|error: t5_gpu::Error| error.to_string()),
+        _ => text
+            .parse()
+            .map_err(|error: t5_gpu::Error| error.to_string()),
     }
 }
 

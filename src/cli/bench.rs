@@ -86,7 +86,11 @@ impl Bench {
         }
         let mut out = io::stdout().lock();
         if self.json {
-            writeln!(out, "{}", serde_json::to_string_pretty(&results).map_err(io::Error::from)?)?;
+            writeln!(
+                out,
+                "{}",
+                serde_json::to_string_pretty(&results).map_err(io::Error::from)?
+            )?;
         } else {
             write!(out, "{}", table(&results))?;
         }
@@ -133,7 +137,9 @@ impl Bench {
     /// Encodes and decodes exactly `new_tokens` steps, the likeliest token each, whatever it is.
     fn run_once(&self, model: &Model, batch_size: usize) -> Result<Run> {
         let config = model.config();
-        let sources: Vec<Vec<u32>> = (0..batch_size).map(|row| source(row, self.source_length, config)).collect();
+        let sources: Vec<Vec<u32>> = (0..batch_size)
+            .map(|row| source(row, self.source_length, config))
+            .collect();
         let begin = Instant::now();
         let encoded = model.encode(&sources)?;
         let encode = begin.elapsed();
@@ -210,7 +216,9 @@ fn milliseconds(duration: Duration) -> f64 {
 /// The most memory this process has held, where the system tells it.
 fn host_peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
@@ -218,10 +226,28 @@ fn table(results: &[Value]) -> String {
     let mut text = String::new();
     if let Some(first) = results.first() {
         let string = |name: &str| first[name].as_str().unwrap_or_default().to_owned();
-        text += &format!("{} {} on {} ({})\n", string("arch"), string("dtype"), string("device"), string("driver"));
-        text += &format!("source {} tokens, {} new tokens, {} beams\n", first["source_length"], first["new_tokens"], first["num_beams"]);
+        text += &format!(
+            "{} {} on {} ({})\n",
+            string("arch"),
+            string("dtype"),
+            string("device"),
+            string("driver")
+        );
+        text += &format!(
+            "source {} tokens, {} new tokens, {} beams\n",
+            first["source_length"], first["new_tokens"], first["num_beams"]
+        );
     }
-    let head = ["batch", "load ms", "encode ms", "step ms", "p90", "tokens/s", "host MB", "gpu MB"];
+    let head = [
+        "batch",
+        "load ms",
+        "encode ms",
+        "step ms",
+        "p90",
+        "tokens/s",
+        "host MB",
+        "gpu MB",
+    ];
     text += &head.map(|title| format!("{title:>10}")).concat();
     for result in results {
         let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);

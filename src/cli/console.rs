@@ -25,7 +25,10 @@ impl Console {
 
     /// Which device was chosen.
     pub fn device(&self, info: &DeviceInfo) {
-        self.note(&format!("device: {} ({}, {})", info.name, info.backend, info.device_type));
+        self.note(&format!(
+            "device: {} ({}, {})",
+            info.name, info.backend, info.device_type
+        ));
         if info.device_type == "software" {
             self.note(
                 "note: this is a software adapter, the CPU runs the shaders; with a GPU, install its driver for speed",
@@ -35,7 +38,11 @@ impl Console {
 
     /// A bar that counts bytes.
     pub fn bytes(&self, what: &'static str) -> ProgressBar {
-        self.bar(what, "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}", Some(0))
+        self.bar(
+            what,
+            "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}",
+            Some(0),
+        )
     }
 
     /// A bar that counts lines, `total` where that is known. Hidden while results go to the same terminal.
@@ -55,7 +62,9 @@ impl Console {
             return ProgressBar::hidden();
         }
         let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-        bar.with_style(ProgressStyle::with_template(style).expect("the templates above are well-formed"))
-            .with_message(message)
+        bar.with_style(
+            ProgressStyle::with_template(style).expect("the templates above are well-formed"),
+        )
+        .with_message(message)
     }
 }

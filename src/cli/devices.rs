@@ -39,7 +39,11 @@ impl Devices {
 
 fn describe(device: &DeviceInfo) -> String {
     let mark = if device.default { " (default)" } else { "" };
-    let features = if device.features.is_empty() { "none".into() } else { device.features.join(", ") };
+    let features = if device.features.is_empty() {
+        "none".into()
+    } else {
+        device.features.join(", ")
+    };
     format!(
         "{}: {}{mark}\n   {}, {}; driver {}\n   buffer {} MiB, binding {} MiB, workgroup {} threads and {} KiB, subgroup {} to {}\n   features: {features}\n",
         device.index,

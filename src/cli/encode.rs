@@ -59,8 +59,16 @@ impl Service for Encoding {
     fn to_text(&self, ids: &Vec<u32>, hidden: &Vec<f32>) -> String {
         let mut text = format!("shape [{}, {}]", ids.len(), self.pipeline.config().d_model);
         for (id, row) in ids.iter().zip(self.rows(hidden)) {
-            let numbers = |row: &[f32]| row.iter().map(|x| format!("{x:9.4}")).collect::<Vec<_>>().join(" ");
-            let (first, last) = (&row[..row.len().min(3)], &row[row.len().saturating_sub(3)..]);
+            let numbers = |row: &[f32]| {
+                row.iter()
+                    .map(|x| format!("{x:9.4}"))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            let (first, last) = (
+                &row[..row.len().min(3)],
+                &row[row.len().saturating_sub(3)..],
+            );
             text += &format!("\n{id:>7} {} ... {}", numbers(first), numbers(last));
         }
         text
@@ -69,8 +77,14 @@ impl Service for Encoding {
     fn to_json(&self, ids: &Vec<u32>, hidden: &Vec<f32>) -> Map<String, Value> {
         Map::from_iter([
             ("input_ids".into(), json!(ids)),
-            ("shape".into(), json!([ids.len(), self.pipeline.config().d_model])),
-            ("hidden".into(), self.rows(hidden).map(|row| json!(row)).collect()),
+            (
+                "shape".into(),
+                json!([ids.len(), self.pipeline.config().d_model]),
+            ),
+            (
+                "hidden".into(),
+                self.rows(hidden).map(|row| json!(row)).collect(),
+            ),
         ])
     }
 }

@@ -30,7 +30,12 @@ impl Generate {
         let pipeline = self.run.pipeline(&console)?;
         let mut options = pipeline.generation().clone();
         options.apply_json(&self.options.given())?;
-        let service = Generating { pipeline, options, prefix: String::new(), with_score: self.with_score };
+        let service = Generating {
+            pipeline,
+            options,
+            prefix: String::new(),
+            with_score: self.with_score,
+        };
         service.serve(&lines, &console)
     }
 }
@@ -57,7 +62,10 @@ impl Service for Generating {
 
     fn from_text(&self, text: &str) -> Result<Request> {
         let input_ids = encode(self.pipeline.tokenizer(), &format!("{}{text}", self.prefix))?;
-        Ok(Request { input_ids, options: self.options.clone() })
+        Ok(Request {
+            input_ids,
+            options: self.options.clone(),
+        })
     }
 
     fn from_json(&self, mut fields: Map<String, Value>) -> Result<Request> {
@@ -89,7 +97,12 @@ impl Service for Generating {
     fn to_json(&self, _: &Request, outputs: &Vec<Output>) -> Map<String, Value> {
         let output = |output: &Output| {
             let mut fields = Map::from_iter([("token_ids".to_owned(), json!(output.token_ids))]);
-            fields.extend(output.text.as_ref().map(|text| ("text".to_owned(), json!(text))));
+            fields.extend(
+                output
+                    .text
+                    .as_ref()
+                    .map(|text| ("text".to_owned(), json!(text))),
+            );
             fields.extend(output.score.map(|score| ("score".to_owned(), json!(score))));
             Value::Object(fields)
         };

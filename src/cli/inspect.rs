@@ -30,10 +30,19 @@ impl Inspect {
         let files = self.model.files()?;
         let json = files.config_json()?;
         let config = files.config()?;
-        let dropout = json.get("dropout_rate").and_then(serde_json::Value::as_f64).unwrap_or(0.1);
+        let dropout = json
+            .get("dropout_rate")
+            .and_then(serde_json::Value::as_f64)
+            .unwrap_or(0.1);
         let tree = module_tree(&config, dropout);
-        let weights = if files.has_weights() { Some(Weights::read(&files.weights()?, &config)?) } else { None };
-        let parameters = weights.as_ref().map_or_else(|| count(&config), |weights| weights.parameters);
+        let weights = if files.has_weights() {
+            Some(Weights::read(&files.weights()?, &config)?)
+        } else {
+            None
+        };
+        let parameters = weights
+            .as_ref()
+            .map_or_else(|| count(&config), |weights| weights.parameters);
 
         let mut out = io::stdout().lock();
         if self.jsonl {
@@ -52,7 +61,11 @@ impl Inspect {
         writeln!(out, "parameters: {parameters}")?;
         match weights {
             Some(weights) => {
-                let dtypes: Vec<_> = weights.dtypes.iter().map(|(dtype, count)| format!("{dtype} ({count} tensors)")).collect();
+                let dtypes: Vec<_> = weights
+                    .dtypes
+                    .iter()
+                    .map(|(dtype, count)| format!("{dtype} ({count} tensors)"))
+                    .collect();
                 writeln!(out, "dtype: {}", dtypes.join(", "))?;
                 writeln!(out, "size: {:.1} MB", weights.bytes as f64 / 1e6)?;
             }
@@ -78,13 +91,20 @@ impl Weights {
         for tensor in parameters.tensors() {
             *dtypes.entry(format!("{:?}", tensor.dtype)).or_default() += 1;
         }
-        Ok(Weights { parameters: parameters.parameter_count(), dtypes, bytes: parameters.byte_size() })
+        Ok(Weights {
+            parameters: parameters.parameter_count(),
+            dtypes,
+            bytes: parameters.byte_size(),
+        })
     }
 }
 
 /// Parameters as the config alone tells them, tied ones counted once.
 fn count(config: &T5Config) -> u64 {
-    parameters::layout(config).iter().map(|(_, shape)| shape.iter().product::<usize>() as u64).sum()
+    parameters::layout(config)
+        .iter()
+        .map(|(_, shape)| shape.iter().product::<usize>() as u64)
+        .sum()
 }
 
 fn pretty(json: &serde_json::Map<String, serde_json::Value>) -> String {

@@ -61,13 +61,24 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
-            _ => Failure::Error(t5_gpu::Error::Io { path: "stdout".into(), source: error }),
+            _ => Failure::Error(t5_gpu::Error::Io {
+                path: "stdout".into(),
+                source: error,
+            }),
         }
     }
 }
 
+/// Keeps Mesa's device-select layer out: it complains on stderr where there is no display, and only orders devices, which
+/// is done here.
+fn silence_device_select() {
+    // SAFETY: called first thing in the process, while no other thread can be reading the environment.
+    unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+}
+
 /// Runs the command that the process was started with and turns its outcome into an exit status.
 pub fn main() -> ExitCode {
+    silence_device_select();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

@@ -16,17 +16,38 @@ struct Module {
 
 impl Module {
     fn leaf(class: impl Into<String>, detail: impl Into<String>) -> Module {
-        Module { class: class.into(), detail: detail.into(), children: Vec::new(), is_list: false }
+        Module {
+            class: class.into(),
+            detail: detail.into(),
+            children: Vec::new(),
+            is_list: false,
+        }
     }
 
     fn new(class: impl Into<String>, children: Vec<(&str, Module)>) -> Module {
-        let children = children.into_iter().map(|(name, module)| (name.into(), module)).collect();
-        Module { class: class.into(), detail: String::new(), children, is_list: false }
+        let children = children
+            .into_iter()
+            .map(|(name, module)| (name.into(), module))
+            .collect();
+        Module {
+            class: class.into(),
+            detail: String::new(),
+            children,
+            is_list: false,
+        }
     }
 
     fn list(modules: Vec<Module>) -> Module {
-        let children = modules.into_iter().enumerate().map(|(i, module)| (i.to_string(), module));
-        Module { class: "ModuleList".into(), detail: String::new(), children: children.collect(), is_list: true }
+        let children = modules
+            .into_iter()
+            .enumerate()
+            .map(|(i, module)| (i.to_string(), module));
+        Module {
+            class: "ModuleList".into(),
+            detail: String::new(),
+            children: children.collect(),
+            is_list: true,
+        }
     }
 
     fn print(&self, depth: usize) -> String {
@@ -47,7 +68,11 @@ impl Module {
         for (count, name, text) in lines {
             let line = match count {
                 1 => writeln!(out, "{indent}({name}): {text}"),
-                _ => writeln!(out, "{indent}({first}-{}): {count} x {text}", first + count - 1),
+                _ => writeln!(
+                    out,
+                    "{indent}({first}-{}): {count} x {text}",
+                    first + count - 1
+                ),
             };
             line.expect("writing to a string does not fail");
             first += count;
@@ -85,11 +110,17 @@ impl Tree<'_> {
     }
 
     fn linear(&self, input: usize, output: usize) -> Module {
-        Module::leaf("Linear", format!("in_features={input}, out_features={output}, bias=False"))
+        Module::leaf(
+            "Linear",
+            format!("in_features={input}, out_features={output}, bias=False"),
+        )
     }
 
     fn embedding(&self) -> Module {
-        Module::leaf("Embedding", format!("{}, {}", self.config.vocab_size, self.config.d_model))
+        Module::leaf(
+            "Embedding",
+            format!("{}, {}", self.config.vocab_size, self.config.d_model),
+        )
     }
 
     fn layer_norm(&self) -> Module {
@@ -114,7 +145,14 @@ impl Tree<'_> {
     fn stack(&self, layers: usize, decoder: bool) -> Module {
         let children = vec![
             ("embed_tokens", self.embedding()),
-            ("block", Module::list((0..layers).map(|layer| self.block(layer, decoder)).collect())),
+            (
+                "block",
+                Module::list(
+                    (0..layers)
+                        .map(|layer| self.block(layer, decoder))
+                        .collect(),
+                ),
+            ),
             ("final_layer_norm", self.layer_norm()),
             ("dropout", self.dropout()),
         ];
@@ -141,10 +179,17 @@ impl Tree<'_> {
             ("o", self.linear(inner, width)),
         ];
         if has_table {
-            let shape = format!("{}, {}", config.relative_attention_num_buckets, config.num_heads);
+            let shape = format!(
+                "{}, {}",
+                config.relative_attention_num_buckets, config.num_heads
+            );
             parts.push(("relative_attention_bias", Module::leaf("Embedding", shape)));
         }
-        let class = if name == "SelfAttention" { "LayerSelfAttention" } else { "LayerCrossAttention" };
+        let class = if name == "SelfAttention" {
+            "LayerSelfAttention"
+        } else {
+            "LayerCrossAttention"
+        };
         let children = vec![
             (name, Module::new(self.class("Attention"), parts)),
             ("layer_norm", self.layer_norm()),
@@ -162,11 +207,19 @@ impl Tree<'_> {
             Activation::GeluNew => "NewGELUActivation",
             Activation::Silu => "SiLUActivation",
         };
-        let mut parts = if config.gated { vec![("wi_0", inward()), ("wi_1", inward())] } else { vec![("wi", inward())] };
+        let mut parts = if config.gated {
+            vec![("wi_0", inward()), ("wi_1", inward())]
+        } else {
+            vec![("wi", inward())]
+        };
         parts.push(("wo", self.linear(config.d_ff, config.d_model)));
         parts.push(("dropout", self.dropout()));
         parts.push(("act", Module::leaf(activation, "")));
-        let class = if config.gated { "DenseGatedActDense" } else { "DenseActDense" };
+        let class = if config.gated {
+            "DenseGatedActDense"
+        } else {
+            "DenseActDense"
+        };
         let children = vec![
             ("DenseReluDense", Module::new(self.class(class), parts)),
             ("layer_norm", self.layer_norm()),

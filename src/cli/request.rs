@@ -5,7 +5,11 @@ use t5_gpu::tokenizer::Tokenizer;
 use t5_gpu::{Error, Result};
 
 /// Takes `input_ids`, or `text` run through the tokenizer with `prefix` in front, out of the fields.
-pub fn take_source(fields: &mut Map<String, Value>, tokenizer: Option<&Tokenizer>, prefix: &str) -> Result<Vec<u32>> {
+pub fn take_source(
+    fields: &mut Map<String, Value>,
+    tokenizer: Option<&Tokenizer>,
+    prefix: &str,
+) -> Result<Vec<u32>> {
     take_tokens(fields, ["text", "input_ids"], tokenizer, prefix)
 }
 
@@ -21,11 +25,15 @@ pub fn take_tokens(
         (Some(Value::String(text)), None) => encode(tokenizer, &format!("{prefix}{text}")),
         (Some(_), None) => invalid(format!("{text_name} must be a string")),
         (None, Some(ids)) => match serde_json::from_value::<Vec<u32>>(ids) {
-            Ok(ids) if ids.is_empty() => invalid(format!("{ids_name} is empty: give at least one token id")),
+            Ok(ids) if ids.is_empty() => {
+                invalid(format!("{ids_name} is empty: give at least one token id"))
+            }
             Ok(ids) => Ok(ids),
             Err(_) => invalid(format!("{ids_name} must be a list of token ids")),
         },
-        (None, None) => invalid(format!("neither {text_name} nor {ids_name}: give one of them")),
+        (None, None) => invalid(format!(
+            "neither {text_name} nor {ids_name}: give one of them"
+        )),
         (Some(_), Some(_)) => invalid(format!("both {text_name} and {ids_name}: give one of them")),
     }
 }

@@ -52,7 +52,11 @@ struct Line {
 impl Line {
     /// What error messages call it.
     fn name(&self) -> String {
-        format!("{} {}", if self.is_argument { "text" } else { "line" }, self.number)
+        format!(
+            "{} {}",
+            if self.is_argument { "text" } else { "line" },
+            self.number
+        )
     }
 }
 
@@ -76,18 +80,33 @@ impl Lines {
                 None => Box::new(stdin_lines().map(|line| (line, false))),
             };
             for (index, (content, is_argument)) in lines.enumerate() {
-                if sender.send(Line { number: index + 1, content, is_argument }).is_err() {
+                if sender
+                    .send(Line {
+                        number: index + 1,
+                        content,
+                        is_argument,
+                    })
+                    .is_err()
+                {
                     return;
                 }
             }
         });
-        Lines { incoming, jsonl: args.jsonl, total }
+        Lines {
+            incoming,
+            jsonl: args.jsonl,
+            total,
+        }
     }
 
     /// Waits for a line, then takes what else is there, up to `most`. Empty at the end.
     fn window(&self, most: usize) -> Vec<Line> {
         let first = self.incoming.recv().ok();
-        first.into_iter().chain(self.incoming.try_iter()).take(most).collect()
+        first
+            .into_iter()
+            .chain(self.incoming.try_iter())
+            .take(most)
+            .collect()
     }
 }
 
@@ -114,7 +133,10 @@ fn stdin_lines() -> impl Iterator<Item = Result<String>> {
             }
             Err(source) => {
                 ended = true;
-                Some(Err(Error::Io { path: "stdin".into(), source }))
+                Some(Err(Error::Io {
+                    path: "stdin".into(),
+                    source,
+                }))
             }
         }
     })
@@ -124,15 +146,25 @@ fn stdin_lines() -> impl Iterator<Item = Result<String>> {
 enum Place {
     /// Blank stays blank.
     Blank,
-    Wrong { id: Value, error: Error },
+    Wrong {
+        id: Value,
+        error: Error,
+    },
     /// The request of that index.
-    Request { id: Value, index: usize },
+    Request {
+        id: Value,
+        index: usize,
+    },
 }
 
 /// Answers all lines, `window` of them at a time, in order.
 pub fn serve<S: Service>(service: &S, lines: &Lines, window: usize, console: &Console) -> Outcome {
     let bar = console.lines(lines.total);
-    let mut writer = Writer { service, jsonl: lines.jsonl, failed: false };
+    let mut writer = Writer {
+        service,
+        jsonl: lines.jsonl,
+        failed: false,
+    };
     loop {
         let batch = lines.window(window);
         if batch.is_empty() {
@@ -143,7 +175,11 @@ pub fn serve<S: Service>(service: &S, lines: &Lines, window: usize, console: &Co
         bar.inc(count);
     }
     bar.finish_and_clear();
-    if writer.failed { Err(Failure::BadLines) } else { Ok(()) }
+    if writer.failed {
+        Err(Failure::BadLines)
+    } else {
+        Ok(())
+    }
 }
 
 struct Writer<'s, S: Service> {
@@ -162,7 +198,10 @@ impl<S: Service> Writer<'_, S> {
                 None => Place::Blank,
                 Some((id, Ok(request))) => {
                     requests.push(request);
-                    Place::Request { id, index: requests.len() - 1 }
+                    Place::Request {
+                        id,
+                        index: requests.len() - 1,
+                    }
                 }
                 Some((id, Err(error))) => Place::Wrong { id, error },
             };
@@ -175,7 +214,11 @@ impl<S: Service> Writer<'_, S> {
             service.answer(&requests, &mut |index, answer| {
                 answers[index] = Some(answer);
                 outcome = self.print(&mut places, &requests, &mut answers);
-                if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                if outcome.is_ok() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
             });
         }
         outcome
@@ -195,7 +238,12 @@ impl<S: Service> Writer<'_, S> {
                     let id = fields.remove("id").unwrap_or(Value::Null);
                     (id, self.service.from_json(fields))
                 }
-                Ok(_) => (Value::Null, Err(Error::Invalid("not a JSON object such as {\"text\":\"...\"}".into()))),
+                Ok(_) => (
+                    Value::Null,
+                    Err(Error::Invalid(
+                        "not a JSON object such as {\"text\":\"...\"}".into(),
+                    )),
+                ),
                 Err(error) => (Value::Null, Err(not_json(&error))),
             },
         };
@@ -215,7 +263,9 @@ impl<S: Service> Writer<'_, S> {
             if matches!(place, Place::Request { index, .. } if answers[*index].is_none()) {
                 break;
             }
-            let Some((name, place)) = places.pop_front() else { break };
+            let Some((name, place)) = places.pop_front() else {
+                break;
+            };
             let (id, answer) = match place {
                 Place::Blank => {
                     writeln!(out)?;
@@ -225,7 +275,12 @@ impl<S: Service> Writer<'_, S> {
                 Place::Wrong { id, error } => (id, Err(error)),
                 Place::Request { id, index } => {
                     let answer = answers[index].take().expect("checked above");
-                    (id, answer.map(|answer| (&requests[index], answer)).map_err(|error| at(&name, error)))
+                    (
+                        id,
+                        answer
+                            .map(|answer| (&requests[index], answer))
+                            .map_err(|error| at(&name, error)),
+                    )
                 }
             };
             match (answer, self.jsonl) {
@@ -234,10 +289,16 @@ impl<S: Service> Writer<'_, S> {
                     object.extend(self.service.to_json(request, &answer));
                     writeln!(out, "{}", Value::Object(object))?;
                 }
-                (Ok((request, answer)), false) => writeln!(out, "{}", self.service.to_text(request, &answer))?,
+                (Ok((request, answer)), false) => {
+                    writeln!(out, "{}", self.service.to_text(request, &answer))?
+                }
                 (Err(error), true) => {
                     self.failed = true;
-                    writeln!(out, "{}", serde_json::json!({"id": id, "error": error.to_string()}))?;
+                    writeln!(
+                        out,
+                        "{}",
+                        serde_json::json!({"id": id, "error": error.to_string()})
+                    )?;
                 }
                 (Err(error), false) => {
                     out.flush()?;
@@ -261,5 +322,8 @@ fn at(name: &str, error: Error) -> Error {
 fn not_json(error: &serde_json::Error) -> Error {
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
-    Error::Invalid(format!("not valid JSON at column {}: {message}", error.column()))
+    Error::Invalid(format!(
+        "not valid JSON at column {}: {message}",
+        error.column()
+    ))
 }

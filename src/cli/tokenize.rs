@@ -29,8 +29,16 @@ impl Tokenize {
     pub fn run(self) -> Outcome {
         let console = Console::new(self.lines.quiet);
         let tokenizer = self.model.files()?.tokenizer()?.ok_or_else(no_tokenizer)?;
-        let service = Tokenizing { tokenizer, tokens: self.tokens };
-        serve(&service, &Lines::open(&self.lines, &console), 1024, &console)
+        let service = Tokenizing {
+            tokenizer,
+            tokens: self.tokens,
+        };
+        serve(
+            &service,
+            &Lines::open(&self.lines, &console),
+            1024,
+            &console,
+        )
     }
 }
 

@@ -37,7 +37,12 @@ impl Translate {
         let mut options = pipeline.generation().clone();
         options.apply_json(&task.options)?;
         options.apply_json(&self.options.given())?;
-        let service = Generating { pipeline, options, prefix: task.prefix, with_score: self.with_score };
+        let service = Generating {
+            pipeline,
+            options,
+            prefix: task.prefix,
+            with_score: self.with_score,
+        };
         service.serve(&lines, &console)
     }
 

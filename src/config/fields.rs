@@ -23,8 +23,9 @@ impl<'a> Fields<'a> {
     ) -> Result<Option<T>> {
         self.get(name)
             .map(|value| {
-                read(value)
-                    .ok_or_else(|| Error::Invalid(format!("{name} is {value}, but must be {expected}")))
+                read(value).ok_or_else(|| {
+                    Error::Invalid(format!("{name} is {value}, but must be {expected}"))
+                })
             })
             .transpose()
     }

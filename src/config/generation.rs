@@ -1,16 +1,549 @@
 //! Generation options by their Hugging Face names: `generation_config.json`, a task's block, `--jsonl` fields.
+//!
+//! Layers are applied in order with [`GenerationConfig::apply_json`], a later one winning: `config.json`,
+//! `generation_config.json`, a block of `task_specific_params`, the command's or the request's own options.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::{Error, Result};
 
 /// `early_stopping` of beam search.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EarlyStopping {
+    /// `false`: stop when the best running beam, at its present length, cannot beat the worst finished hypothesis.
     #[default]
     No,
+    /// `true`: stop as soon as `num_beams` hypotheses are finished.
     Yes,
+    /// `"never"`: stop only when no better hypothesis is possible, up to the maximum length.
     Never,
 }
 
-/// Every generation option, with transformers' names and defaults.
-#[derive(Clone, Debug, PartialEq, Default)]
+/// Every generation option, with transformers' names and defaults. `None` and empty lists mean "not set".
+#[derive(Clone, Debug, PartialEq)]
 pub struct GenerationConfig {
+    /// At most so many tokens after the start token and the decoder prefix. Where set, it beats `max_length`.
     pub max_new_tokens: Option<usize>,
+    /// At most so many tokens with the start token and the decoder prefix.
+    pub max_length: Option<usize>,
+    /// No end of sequence before so many new tokens. Where set, it beats `min_length`.
+    pub min_new_tokens: Option<usize>,
+    /// No end of sequence before so many tokens, the start token and the decoder prefix counted.
+    pub min_length: usize,
+
+    /// 1: greedy or sampling; more: beam search.
+    pub num_beams: usize,
+    /// How many outputs a request gives: at most `num_beams` in beam search, any number in sampling.
+    pub num_return_sequences: usize,
+    /// Hypotheses are ranked by `log-probability / length^length_penalty`.
+    pub length_penalty: f64,
+    pub early_stopping: EarlyStopping,
+
+    /// No n-gram of this size twice in the output (0: off).
+    pub no_repeat_ngram_size: usize,
+    /// No n-gram of this size of the source in the output (0: off).
+    pub encoder_no_repeat_ngram_size: usize,
+    /// Above 1 makes tokens that the output already has less likely (1: off).
+    pub repetition_penalty: f64,
+    /// Above 1 makes tokens of the source more likely (1: off).
+    pub encoder_repetition_penalty: f64,
+    /// Token sequences that may not appear.
+    pub bad_words_ids: Vec<Vec<u32>>,
+    /// The token that must come right after the start token.
+    pub forced_bos_token_id: Option<u32>,
+    /// The tokens one of which must come last when the maximum length is reached.
+    pub forced_eos_token_id: Vec<u32>,
+    /// Tokens that never appear.
+    pub suppress_tokens: Vec<u32>,
+    /// Tokens that do not appear first.
+    pub begin_suppress_tokens: Vec<u32>,
+
+    /// Draw the next token instead of taking the likeliest.
+    pub do_sample: bool,
+    pub temperature: f64,
+    /// Draw from the so many likeliest tokens (0: off).
+    pub top_k: usize,
+    /// Draw from the smallest set of likeliest tokens with this much probability together (1: off).
+    pub top_p: f64,
+    /// Draw from tokens at least this fraction as likely as the likeliest.
+    pub min_p: Option<f64>,
+    /// Seeds sampling; the same seed gives the same output. `None`: another output every time.
+    pub seed: Option<u64>,
+
+    /// Tokens that end an output.
+    pub eos_token_id: Vec<u32>,
+    pub pad_token_id: Option<u32>,
+    pub bos_token_id: Option<u32>,
+    /// The token the decoder starts from; where it is not set, `bos_token_id` is.
+    pub decoder_start_token_id: Option<u32>,
+    /// A decoder prefix that the output continues. The start token is put before it unless it is there already.
+    pub decoder_input_ids: Vec<u32>,
+}
+
+impl Default for GenerationConfig {
+    fn default() -> Self {
+        Self {
+            max_new_tokens: None,
+            max_length: None,
+            min_new_tokens: None,
+            min_length: 0,
+            num_beams: 1,
+            num_return_sequences: 1,
+            length_penalty: 1.0,
+            early_stopping: EarlyStopping::No,
+            no_repeat_ngram_size: 0,
+            encoder_no_repeat_ngram_size: 0,
+            repetition_penalty: 1.0,
+            encoder_repetition_penalty: 1.0,
+            bad_words_ids: Vec::new(),
+            forced_bos_token_id: None,
+            forced_eos_token_id: Vec::new(),
+            suppress_tokens: Vec::new(),
+            begin_suppress_tokens: Vec::new(),
+            do_sample: false,
+            temperature: 1.0,
+            top_k: 50,
+            top_p: 1.0,
+            min_p: None,
+            seed: None,
+            eos_token_id: Vec::new(),
+            pad_token_id: None,
+            bos_token_id: None,
+            decoder_start_token_id: None,
+            decoder_input_ids: Vec::new(),
+        }
+    }
+}
+
+/// How long an output may and must be, counted in decoder tokens: start token and prefix included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LengthLimits {
+    pub max_length: usize,
+    pub min_length: usize,
+}
+
+/// New tokens where neither `max_length` nor `max_new_tokens` is set.
+const DEFAULT_NEW_TOKENS: usize = 20;
+
+impl GenerationConfig {
+    /// The generation defaults of a model directory: those of its `generation_config.json`, or, where there is none,
+    /// those its `config.json` holds. Special tokens come from `config.json` where the other does not name them.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::File`] for files that cannot be read or do not hold what they should.
+    pub fn from_model_dir(dir: &Path) -> Result<Self> {
+        const SPECIAL_TOKENS: [&str; 4] = [
+            "eos_token_id",
+            "pad_token_id",
+            "bos_token_id",
+            "decoder_start_token_id",
+        ];
+        let own = dir.join("generation_config.json");
+        let mut config = Self::default();
+        let model = dir.join("config.json");
+        if model.exists() {
+            let mut options = read_object(&model)?;
+            if own.exists() {
+                options.retain(|name, _| SPECIAL_TOKENS.contains(&name.as_str()));
+            }
+            config
+                .apply_json(&options)
+                .map_err(|error| in_file(&model, &error))?;
+        }
+        if own.exists() {
+            let mut options = read_object(&own)?;
+            // null there means "not said", and config.json may have said it.
+            options.retain(|_, value| !value.is_null());
+            config
+                .apply_json(&options)
+                .map_err(|error| in_file(&own, &error))?;
+        }
+        Ok(config)
+    }
+
+    /// Reads a `generation_config.json`. Names that are no generation options are ignored, as transformers ignores them.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::File`].
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let mut config = Self::default();
+        config
+            .apply_json(&read_object(path)?)
+            .map_err(|error| in_file(path, &error))?;
+        Ok(config)
+    }
+
+    /// Sets the options that `options` names, leaves the others, and gives back the names that are no generation options.
+    /// `null` sets an option back to its default.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the option whose value is of the wrong type, or that transformers has and this crate
+    /// does not, when it is set to something that would change the output.
+    pub fn apply_json(&mut self, options: &Map<String, Value>) -> Result<Vec<String>> {
+        let default = Self::default();
+        let mut unknown = Vec::new();
+        for (name, value) in options {
+            let option = Opt { name, value };
+            match name.as_str() {
+                "max_new_tokens" => self.max_new_tokens = option.nullable(Opt::size)?,
+                "max_length" => self.max_length = option.nullable(Opt::size)?,
+                "min_new_tokens" => self.min_new_tokens = option.nullable(Opt::size)?,
+                "min_length" => self.min_length = option.or(default.min_length, Opt::size)?,
+                "num_beams" => self.num_beams = option.or(default.num_beams, Opt::size)?,
+                "num_return_sequences" => {
+                    self.num_return_sequences =
+                        option.or(default.num_return_sequences, Opt::size)?;
+                }
+                "length_penalty" => {
+                    self.length_penalty = option.or(default.length_penalty, Opt::number)?
+                }
+                "early_stopping" => {
+                    self.early_stopping = option.or(default.early_stopping, Opt::early_stopping)?
+                }
+                "no_repeat_ngram_size" => {
+                    self.no_repeat_ngram_size =
+                        option.or(default.no_repeat_ngram_size, Opt::size)?;
+                }
+                "encoder_no_repeat_ngram_size" => {
+                    self.encoder_no_repeat_ngram_size =
+                        option.or(default.encoder_no_repeat_ngram_size, Opt::size)?;
+                }
+                "repetition_penalty" => {
+                    self.repetition_penalty = option.or(default.repetition_penalty, Opt::number)?
+                }
+                "encoder_repetition_penalty" => {
+                    self.encoder_repetition_penalty =
+                        option.or(default.encoder_repetition_penalty, Opt::number)?;
+                }
+                "bad_words_ids" => self.bad_words_ids = option.or(Vec::new(), Opt::token_lists)?,
+                "forced_bos_token_id" => self.forced_bos_token_id = option.nullable(Opt::token)?,
+                "forced_eos_token_id" => {
+                    self.forced_eos_token_id = option.or(Vec::new(), Opt::tokens)?
+                }
+                "suppress_tokens" => self.suppress_tokens = option.or(Vec::new(), Opt::tokens)?,
+                "begin_suppress_tokens" => {
+                    self.begin_suppress_tokens = option.or(Vec::new(), Opt::tokens)?
+                }
+                "do_sample" => self.do_sample = option.or(default.do_sample, Opt::boolean)?,
+                "temperature" => self.temperature = option.or(default.temperature, Opt::number)?,
+                "top_k" => self.top_k = option.or(default.top_k, Opt::size)?,
+                "top_p" => self.top_p = option.or(default.top_p, Opt::number)?,
+                "min_p" => self.min_p = option.nullable(Opt::number)?,
+                "seed" => self.seed = option.nullable(Opt::unsigned)?,
+                "eos_token_id" => self.eos_token_id = option.or(Vec::new(), Opt::tokens)?,
+                "pad_token_id" => self.pad_token_id = option.nullable(Opt::token)?,
+                "bos_token_id" => self.bos_token_id = option.nullable(Opt::token)?,
+                "decoder_start_token_id" => {
+                    self.decoder_start_token_id = option.nullable(Opt::token)?
+                }
+                "decoder_input_ids" => {
+                    self.decoder_input_ids = option.or(Vec::new(), Opt::tokens)?
+                }
+                _ if option.is_without_effect() => {}
+                _ if NOT_OFFERED.iter().any(|(other, _)| other == name) => {
+                    return Err(Error::Invalid(format!(
+                        "generation option {name} is not supported: leave it out"
+                    )));
+                }
+                _ => unknown.push(name.clone()),
+            }
+        }
+        Ok(unknown)
+    }
+
+    /// Checks that the options make sense, each alone and together.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the option, its value and what would do.
+    pub fn validate(&self) -> Result<()> {
+        let invalid = |message: String| Err(Error::Invalid(message));
+        if self.num_beams == 0 {
+            return invalid(
+                "num_beams is 0: use 1 for greedy decoding or more for beam search".into(),
+            );
+        }
+        if self.num_return_sequences == 0 {
+            return invalid("num_return_sequences is 0: ask for at least 1".into());
+        }
+        if self.num_beams == 1 && self.num_return_sequences > 1 && !self.do_sample {
+            return invalid(format!(
+                "num_return_sequences is {}, but greedy decoding gives one output: set num_beams or do_sample",
+                self.num_return_sequences
+            ));
+        }
+        if self.num_beams > 1 && self.num_return_sequences > self.num_beams {
+            return invalid(format!(
+                "num_return_sequences is {}, but num_beams is {}: ask for no more outputs than beams",
+                self.num_return_sequences, self.num_beams
+            ));
+        }
+        if self.max_new_tokens == Some(0) {
+            return invalid("max_new_tokens is 0: it must be at least 1".into());
+        }
+        for (name, value) in [
+            ("temperature", self.temperature),
+            ("repetition_penalty", self.repetition_penalty),
+            (
+                "encoder_repetition_penalty",
+                self.encoder_repetition_penalty,
+            ),
+        ] {
+            if !(value > 0.0 && value.is_finite()) {
+                let hint = if name == "temperature" {
+                    " (for greedy decoding leave do_sample out)"
+                } else {
+                    ""
+                };
+                return invalid(format!("{name} is {value}: it must be above 0{hint}"));
+            }
+        }
+        if !self.length_penalty.is_finite() {
+            return invalid(format!(
+                "length_penalty is {}: it must be a finite number",
+                self.length_penalty
+            ));
+        }
+        for (name, value) in [("top_p", Some(self.top_p)), ("min_p", self.min_p)] {
+            if let Some(value) = value.filter(|value| !(0.0..=1.0).contains(value)) {
+                return invalid(format!("{name} is {value}: it must be between 0 and 1"));
+            }
+        }
+        if self.bad_words_ids.iter().any(Vec::is_empty) {
+            return invalid(
+                "bad_words_ids holds an empty list: each entry needs at least one token id".into(),
+            );
+        }
+        let suppressed = |token: &u32| self.suppress_tokens.contains(token);
+        for (name, forced) in [
+            ("forced_bos_token_id", self.forced_bos_token_id.as_slice()),
+            ("forced_eos_token_id", self.forced_eos_token_id.as_slice()),
+        ] {
+            if !forced.is_empty() && forced.iter().all(suppressed) {
+                return invalid(format!(
+                    "every token of {name} is also in suppress_tokens: take it out of one of them"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the decoder is fed before the first new token: the start token and the decoder prefix.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where no start token is known.
+    pub fn decoder_prompt(&self) -> Result<Vec<u32>> {
+        let start = self.decoder_start_token_id.or(self.bos_token_id).ok_or_else(|| {
+            Error::Invalid(
+                "decoder_start_token_id is not set: put it into generation_config.json or config.json".into(),
+            )
+        })?;
+        let mut prompt = Vec::with_capacity(1 + self.decoder_input_ids.len());
+        if self.decoder_input_ids.first() != Some(&start) {
+            prompt.push(start);
+        }
+        prompt.extend_from_slice(&self.decoder_input_ids);
+        Ok(prompt)
+    }
+
+    /// The absolute limits for a decoder prompt of `prompt_length` tokens, start token included.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the prompt leaves no room for a new token.
+    pub fn length_limits(&self, prompt_length: usize) -> Result<LengthLimits> {
+        let max_length = match (self.max_new_tokens, self.max_length) {
+            (Some(new), _) => prompt_length.saturating_add(new),
+            (None, Some(length)) => length,
+            (None, None) => prompt_length + DEFAULT_NEW_TOKENS,
+        };
+        if prompt_length >= max_length {
+            return Err(Error::Invalid(format!(
+                "max_length is {max_length}, but start token and decoder prefix are {prompt_length} already: \
+                 raise it or use max_new_tokens"
+            )));
+        }
+        let min_length = self
+            .min_new_tokens
+            .map_or(self.min_length, |new| prompt_length.saturating_add(new));
+        Ok(LengthLimits {
+            max_length,
+            min_length,
+        })
+    }
+}
+
+/// Options of transformers that would change the output and that this crate does not have, with the values besides
+/// `null` that leave them off.
+const NOT_OFFERED: [(&str, &[f64]); 19] = [
+    ("assistant_early_exit", &[]),
+    ("constraints", &[]),
+    ("diversity_penalty", &[0.0]),
+    ("dola_layers", &[]),
+    ("epsilon_cutoff", &[0.0]),
+    ("eta_cutoff", &[0.0]),
+    ("exponential_decay_length_penalty", &[]),
+    ("force_words_ids", &[]),
+    ("guidance_scale", &[1.0]),
+    ("max_time", &[]),
+    ("num_beam_groups", &[1.0]),
+    ("penalty_alpha", &[0.0]),
+    ("sequence_bias", &[]),
+    ("stop_strings", &[]),
+    ("top_h", &[]),
+    ("typical_p", &[1.0]),
+    ("remove_invalid_values", &[]),
+    ("renormalize_logits", &[]),
+    ("watermarking_config", &[]),
+];
+
+/// Options of transformers that do not bear on which tokens come out here.
+const IGNORED: [&str; 15] = [
+    "_from_model_config",
+    "transformers_version",
+    "use_cache",
+    "cache_implementation",
+    "output_attentions",
+    "output_hidden_states",
+    "output_logits",
+    "output_scores",
+    "return_dict_in_generate",
+    "num_assistant_tokens",
+    "num_assistant_tokens_schedule",
+    "assistant_confidence_threshold",
+    "assistant_lookbehind",
+    "target_lookbehind",
+    "disable_compile",
+];
+
+/// One option as JSON gives it.
+#[derive(Clone, Copy)]
+struct Opt<'a> {
+    name: &'a str,
+    value: &'a Value,
+}
+
+impl Opt<'_> {
+    fn wrong(self, wanted: &str) -> Error {
+        let mut found = self.value.to_string();
+        if let Some((end, _)) = found.char_indices().nth(60) {
+            found.truncate(end);
+            found.push_str("...");
+        }
+        Error::Invalid(format!(
+            "generation option {} must be {wanted}, but is {found}",
+            self.name
+        ))
+    }
+
+    fn nullable<T>(self, read: impl Fn(Self) -> Result<T>) -> Result<Option<T>> {
+        if self.value.is_null() {
+            Ok(None)
+        } else {
+            read(self).map(Some)
+        }
+    }
+
+    fn or<T>(self, default: T, read: impl Fn(Self) -> Result<T>) -> Result<T> {
+        if self.value.is_null() {
+            Ok(default)
+        } else {
+            read(self)
+        }
+    }
+
+    fn is_without_effect(self) -> bool {
+        if IGNORED.contains(&self.name) {
+            return true;
+        }
+        let Some((_, neutral)) = NOT_OFFERED.iter().find(|(name, _)| *name == self.name) else {
+            return false;
+        };
+        match self.value {
+            Value::Null | Value::Bool(false) => true,
+            value => value
+                .as_f64()
+                .is_some_and(|number| neutral.contains(&number)),
+        }
+    }
+
+    fn boolean(self) -> Result<bool> {
+        self.value
+            .as_bool()
+            .ok_or_else(|| self.wrong("true or false"))
+    }
+
+    fn unsigned(self) -> Result<u64> {
+        self.value
+            .as_u64()
+            .ok_or_else(|| self.wrong("a whole number, 0 or more"))
+    }
+
+    fn size(self) -> Result<usize> {
+        self.unsigned()?
+            .try_into()
+            .map_err(|_| self.wrong("a smaller number"))
+    }
+
+    fn number(self) -> Result<f64> {
+        self.value.as_f64().ok_or_else(|| self.wrong("a number"))
+    }
+
+    fn token(self) -> Result<u32> {
+        token_id(self.value).ok_or_else(|| self.wrong("a token id"))
+    }
+
+    /// One token id or a list of them.
+    fn tokens(self) -> Result<Vec<u32>> {
+        match self.value {
+            Value::Array(ids) => ids.iter().map(token_id).collect::<Option<_>>(),
+            id => token_id(id).map(|id| vec![id]),
+        }
+        .ok_or_else(|| self.wrong("a token id or a list of token ids"))
+    }
+
+    fn token_lists(self) -> Result<Vec<Vec<u32>>> {
+        let list = |value: &Value| {
+            value
+                .as_array()?
+                .iter()
+                .map(token_id)
+                .collect::<Option<Vec<_>>>()
+        };
+        self.value
+            .as_array()
+            .and_then(|lists| lists.iter().map(list).collect())
+            .ok_or_else(|| self.wrong("a list of lists of token ids"))
+    }
+
+    fn early_stopping(self) -> Result<EarlyStopping> {
+        match self.value {
+            Value::Bool(false) => Ok(EarlyStopping::No),
+            Value::Bool(true) => Ok(EarlyStopping::Yes),
+            Value::String(word) if word == "never" => Ok(EarlyStopping::Never),
+            _ => Err(self.wrong("true, false or \"never\"")),
+        }
+    }
+}
+
+fn token_id(value: &Value) -> Option<u32> {
+    value.as_u64()?.try_into().ok()
+}
+
+fn read_object(path: &Path) -> Result<Map<String, Value>> {
+    let text = std::fs::read(path).map_err(|source| Error::Io {
+        path: path.into(),
+        source,
+    })?;
+    serde_json::from_slice(&text).map_err(|error| Error::File {
+        path: path.into(),
+        message: format!("not a JSON object: {error}"),
+    })
+}
+
+fn in_file(path: &Path, error: &Error) -> Error {
+    Error::File {
+        path: path.into(),
+        message: error.to_string(),
+    }
 }

@@ -5,5 +5,5 @@ mod generation;
 mod presets;
 mod t5;
 
-pub use generation::{EarlyStopping, GenerationConfig};
+pub use generation::{EarlyStopping, GenerationConfig, LengthLimits};
 pub use t5::{Activation, ModelType, T5Config};

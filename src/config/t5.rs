@@ -74,8 +74,8 @@ impl T5Config {
     /// [`Error::Unsupported`] for model types and activations outside the family, [`Error::Invalid`] for text that is
     /// not JSON and for fields that no model can have.
     pub fn from_json(text: &str) -> Result<Self> {
-        let value: Value =
-            serde_json::from_str(text).map_err(|e| Error::Invalid(format!("not valid JSON: {e}")))?;
+        let value: Value = serde_json::from_str(text)
+            .map_err(|e| Error::Invalid(format!("not valid JSON: {e}")))?;
         let Value::Object(fields) = value else {
             return Err(Error::Invalid("a config must be a JSON object".into()));
         };
@@ -124,8 +124,12 @@ impl T5Config {
             num_heads: fields.size("num_heads")?.unwrap_or(if t5 { 8 } else { 6 }),
             num_layers,
             num_decoder_layers: fields.size("num_decoder_layers")?.unwrap_or(num_layers),
-            relative_attention_num_buckets: fields.size("relative_attention_num_buckets")?.unwrap_or(32),
-            relative_attention_max_distance: fields.size("relative_attention_max_distance")?.unwrap_or(128),
+            relative_attention_num_buckets: fields
+                .size("relative_attention_num_buckets")?
+                .unwrap_or(32),
+            relative_attention_max_distance: fields
+                .size("relative_attention_max_distance")?
+                .unwrap_or(128),
             layer_norm_epsilon: fields.number("layer_norm_epsilon")?.unwrap_or(1e-6) as f32,
             activation,
             gated,
@@ -206,7 +210,8 @@ impl T5Config {
 }
 
 impl ModelType {
-    const SUPPORTED: &'static str = "t5 (T5, T5 v1.1, Flan-T5, ByT5, CodeT5, MADLAD-400), mt5 and umt5";
+    const SUPPORTED: &'static str =
+        "t5 (T5, T5 v1.1, Flan-T5, ByT5, CodeT5, MADLAD-400), mt5 and umt5";
 
     /// By `model_type`; configs older than that field by their architecture's name.
     fn from_fields(fields: &Fields) -> Result<Self> {

@@ -116,7 +116,10 @@ fn describe(index: usize, adapter: &wgpu::Adapter) -> DeviceInfo {
 
 /// The adapters of this machine, best first; empty when there is none.
 pub fn devices() -> Vec<DeviceInfo> {
-    adapters(&instance()).into_iter().map(|(_, info)| info).collect()
+    adapters(&instance())
+        .into_iter()
+        .map(|(_, info)| info)
+        .collect()
 }
 
 /// Picks by index or by part of the name (in any case); with no selector, the best.

@@ -77,28 +77,34 @@ impl Gpu {
         Ok(buffer)
     }
 
+    /// Whether `what`, `bytes` in all, may be allocated; asked before work that would fail halfway.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] beyond the memory limit.
+    pub fn check_room(&self, what: &str, bytes: u64) -> Result<()> {
+        match self
+            .memory_limit
+            .map(|limit| limit.saturating_sub(self.allocated_bytes()))
+        {
+            Some(available) if bytes > available => Err(too_large(what, bytes, available)),
+            _ => Ok(()),
+        }
+    }
+
     fn create(&self, label: &str, bytes: u64, mapped: bool) -> Result<Buffer> {
         let size = bytes.next_multiple_of(16).max(16);
-        let too_large = |available| Error::TooLarge {
-            what: label.to_string(),
-            needed: size,
-            available,
-            hint: "a smaller batch, shorter inputs, --dtype f16 or a smaller model",
-        };
         if size > self.max_binding_bytes {
-            return Err(too_large(self.max_binding_bytes));
+            return Err(too_large(label, size, self.max_binding_bytes));
         }
+        self.check_room(label, size)?;
         let allocated = self.allocated_bytes();
-        if let Some(limit) = self.memory_limit
-            && allocated + size > limit
-        {
-            return Err(too_large(limit.saturating_sub(allocated)));
-        }
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            usage: wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::COPY_SRC
+                | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: mapped,
         });
         if pollster::block_on(scope.pop()).is_some() {
@@ -153,7 +159,10 @@ impl Gpu {
     /// The first `elements` f32 of `buffer`, by way of a readback buffer of its own.
     pub fn read(&self, buffer: &Buffer, elements: usize) -> Result<Vec<f32>> {
         let mut readback = self.readback(elements)?;
-        self.run(&super::Plan::default(), Some((buffer, elements, &mut readback)))?;
+        self.run(
+            &super::Plan::default(),
+            Some((buffer, elements, &mut readback)),
+        )?;
         Ok(std::mem::take(&mut readback.host))
     }
 }
@@ -165,17 +174,22 @@ impl Readback {
     }
 
     /// Records the copy that fills this from `source`.
-    pub(super) fn record(&self, encoder: &mut wgpu::CommandEncoder, source: &Buffer, elements: usize) {
+    pub(super) fn record(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        source: &Buffer,
+        elements: usize,
+    ) {
         encoder.copy_buffer_to_buffer(&source.raw, 0, &self.raw, 0, elements as u64 * 4);
     }
 
     /// Waits for the device and copies `elements` to the host.
     pub(super) fn fetch(&mut self, device: &wgpu::Device, elements: usize) -> Result<()> {
         let slice = self.raw.slice(..elements as u64 * 4);
-        let outcome = Arc::new(std::sync::Mutex::new(None));
-        let report = outcome.clone();
+        let (sender, receiver) = std::sync::mpsc::channel();
         slice.map_async(wgpu::MapMode::Read, move |result| {
-            *report.lock().unwrap() = Some(result)
+            // Nobody listens any more only when this function has returned with an error.
+            let _ = sender.send(result);
         });
         device
             .poll(wgpu::PollType::Wait {
@@ -183,11 +197,11 @@ impl Readback {
                 timeout: None,
             })
             .map_err(|error| Error::Gpu(error.to_string()))?;
-        match outcome.lock().unwrap().take() {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return Err(Error::Gpu(error.to_string())),
-            None => return Err(Error::Gpu("the device did not answer".into())),
-        }
+        // Another thread that polls the same device may be the one that delivers the answer.
+        receiver
+            .recv()
+            .map_err(|_| Error::Gpu("the device did not answer".into()))?
+            .map_err(|error| Error::Gpu(error.to_string()))?;
         let view = slice
             .get_mapped_range()
             .map_err(|error| Error::Gpu(error.to_string()))?;
@@ -196,5 +210,14 @@ impl Readback {
         drop(view);
         self.raw.unmap();
         Ok(())
+    }
+}
+
+fn too_large(what: &str, needed: u64, available: u64) -> Error {
+    Error::TooLarge {
+        what: what.to_string(),
+        needed,
+        available,
+        hint: "a smaller batch, shorter inputs, --dtype f16 or a smaller model",
     }
 }

@@ -69,8 +69,10 @@ impl Gpu {
             // SAFETY: the host half of every kernel checks the shapes of the buffers it binds against the parameters it
             // passes, so that no index leaves its buffer; every loop of our kernels counts up to a bound of that kind.
             unsafe {
-                self.device
-                    .create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+                self.device.create_shader_module_trusted(
+                    descriptor,
+                    wgpu::ShaderRuntimeChecks::unchecked(),
+                )
             }
         };
         let raw = self
@@ -115,20 +117,23 @@ impl Gpu {
                         count: None,
                     })
                     .collect();
-                let bind_group = self
-                    .device
-                    .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                        label: None,
-                        entries: &entries,
-                    });
-                let pipeline = self
-                    .device
-                    .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                        label: None,
-                        bind_group_layouts: &[Some(&bind_group)],
-                        immediate_size: IMMEDIATES_BYTES,
-                    });
-                Layout { bind_group, pipeline }
+                let bind_group =
+                    self.device
+                        .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                            label: None,
+                            entries: &entries,
+                        });
+                let pipeline =
+                    self.device
+                        .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                            label: None,
+                            bind_group_layouts: &[Some(&bind_group)],
+                            immediate_size: IMMEDIATES_BYTES,
+                        });
+                Layout {
+                    bind_group,
+                    pipeline,
+                }
             })
             .clone()
     }

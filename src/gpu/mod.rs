@@ -61,7 +61,8 @@ impl Gpu {
     /// As [`Gpu::open`].
     pub fn open_with(options: GpuOptions) -> Result<Arc<Gpu>> {
         let instance = adapter::instance();
-        let (adapter, info) = adapter::choose(adapter::adapters(&instance), options.selector.as_deref())?;
+        let (adapter, info) =
+            adapter::choose(adapter::adapters(&instance), options.selector.as_deref())?;
         let limits = adapter.limits();
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("t5-gpu"),
@@ -98,7 +99,8 @@ impl Gpu {
             limits,
             max_binding_bytes,
             memory_limit,
-            checked_shaders: cfg!(debug_assertions) || std::env::var_os("T5_GPU_CHECKED_SHADERS").is_some(),
+            checked_shaders: cfg!(debug_assertions)
+                || std::env::var_os("T5_GPU_CHECKED_SHADERS").is_some(),
             allocated: Arc::new(AtomicU64::new(0)),
             pipelines: Mutex::default(),
             layouts: Mutex::default(),

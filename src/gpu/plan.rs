@@ -84,7 +84,11 @@ impl Gpu {
     ///
     /// # Errors
     /// [`crate::Error::Gpu`] with what the driver said.
-    pub fn run(&self, plan: &Plan, readback: Option<(&Buffer, usize, &mut Readback)>) -> Result<()> {
+    pub fn run(
+        &self,
+        plan: &Plan,
+        readback: Option<(&Buffer, usize, &mut Readback)>,
+    ) -> Result<()> {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());

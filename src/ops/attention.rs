@@ -134,6 +134,11 @@ impl Attention {
             ..self.params
         };
         let workgroups = [queries.div_ceil(TQ) as u32, self.heads as u32, batch as u32];
-        plan.push(gpu.pipeline(&self.kernel), &self.binding, params, workgroups);
+        plan.push(
+            gpu.pipeline(&self.kernel),
+            &self.binding,
+            params,
+            workgroups,
+        );
     }
 }

@@ -103,7 +103,10 @@ impl CachedAttention {
         let inner = args.heads * args.head_width;
         assert!(args.head_width <= 256 && args.head_width.is_multiple_of(4));
         let holds = |buffer: &Buffer, words: usize| {
-            assert!(buffer.size() as usize >= words * 4, "attention: short buffer")
+            assert!(
+                buffer.size() as usize >= words * 4,
+                "attention: short buffer"
+            )
         };
         let base = Params {
             q_row4: 0,
@@ -156,7 +159,10 @@ impl CachedAttention {
         };
         CachedAttention {
             binding: gpu.bind(BINDINGS, &[args.rows, args.q, kv, bias, table, args.out]),
-            kernel: kernel(args.head_width, matches!(args.kind, CachedKind::Source { .. })),
+            kernel: kernel(
+                args.head_width,
+                matches!(args.kind, CachedKind::Source { .. }),
+            ),
             params,
             heads: args.heads,
             max_rows: (args.q.size() as usize / (params.q_row4 as usize * 16))

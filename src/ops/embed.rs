@@ -40,7 +40,8 @@ pub struct Embed {
 impl Embed {
     /// `ids`: u32s, `id_stride` apart; `out`: `[rows, table.width()]`. Ids must be below `table.rows()`: the caller checks.
     pub fn new(gpu: &Gpu, ids: &Buffer, id_stride: usize, table: &Matrix, out: &Buffer) -> Embed {
-        let max_rows = (out.size() as usize / (table.width * 4)).min(ids.size() as usize / (4 * id_stride));
+        let max_rows =
+            (out.size() as usize / (table.width * 4)).min(ids.size() as usize / (4 * id_stride));
         let parts = table
             .parts
             .iter()

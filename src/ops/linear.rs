@@ -87,9 +87,27 @@ const N_TILE: usize = 4;
 
 /// Few rows first; the last takes any number.
 const TILINGS: [(usize, Tiling); 6] = [
-    (1, Tiling::Matvec { m_tile: 1, groups: 4 }),
-    (2, Tiling::Matvec { m_tile: 2, groups: 4 }),
-    (8, Tiling::Matvec { m_tile: 4, groups: 4 }),
+    (
+        1,
+        Tiling::Matvec {
+            m_tile: 1,
+            groups: 4,
+        },
+    ),
+    (
+        2,
+        Tiling::Matvec {
+            m_tile: 2,
+            groups: 4,
+        },
+    ),
+    (
+        8,
+        Tiling::Matvec {
+            m_tile: 4,
+            groups: 4,
+        },
+    ),
     (
         16,
         Tiling::Matmul {
@@ -241,7 +259,11 @@ impl Linear {
             scale,
         } = *args;
         let gated = matches!(epilogue, Epilogue::Gate(_));
-        let columns = if gated { weights.rows / 2 } else { weights.rows };
+        let columns = if gated {
+            weights.rows / 2
+        } else {
+            weights.rows
+        };
         assert!(
             columns <= out_width,
             "linear: {columns} outputs, rows of {out_width}"
@@ -280,7 +302,8 @@ impl Linear {
             dtype: weights.dtype,
             norm: norm.is_some(),
             epilogue,
-            max_rows: (x.size() as usize / (weights.width * 4)).min(out.size() as usize / (out_width * 4)),
+            max_rows: (x.size() as usize / (weights.width * 4))
+                .min(out.size() as usize / (out_width * 4)),
         }
     }
 

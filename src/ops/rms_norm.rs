@@ -62,6 +62,11 @@ impl RmsNorm {
             rows: rows as u32,
             ..self.params
         };
-        plan.push(gpu.pipeline(&kernel()), &self.binding, params, grid(gpu, rows));
+        plan.push(
+            gpu.pipeline(&kernel()),
+            &self.binding,
+            params,
+            grid(gpu, rows),
+        );
     }
 }

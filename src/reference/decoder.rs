@@ -35,7 +35,10 @@ impl<'a> ReferenceDecoder<'a> {
             let blocks = model.decoder.blocks.iter();
             blocks
                 .map(|block| {
-                    let cross = block.cross_attention.as_ref().expect("decoder blocks have one");
+                    let cross = block
+                        .cross_attention
+                        .as_ref()
+                        .expect("decoder blocks have one");
                     let (k, v) = cross.keys_values(hidden);
                     KeysValues { k, v }
                 })
@@ -84,7 +87,13 @@ impl<'a> ReferenceDecoder<'a> {
         let model = self.model;
         let mut x = model.embeddings(&[row.token], None)?;
         let sources = &self.sources[row.source as usize];
-        for ((block, own), source) in model.decoder.blocks.iter().zip(&mut history.layers).zip(sources) {
+        for ((block, own), source) in model
+            .decoder
+            .blocks
+            .iter()
+            .zip(&mut history.layers)
+            .zip(sources)
+        {
             let normed = block.self_attention.norm(&x);
             let (k, v) = block.self_attention.keys_values(&normed);
             own.k.extend(k);
@@ -94,9 +103,14 @@ impl<'a> ReferenceDecoder<'a> {
                 query_offset: row.position as usize,
                 ..View::default()
             };
-            block.self_attention.attend(&mut x, &normed, &own.k, &own.v, view);
+            block
+                .self_attention
+                .attend(&mut x, &normed, &own.k, &own.v, view);
 
-            let cross = block.cross_attention.as_ref().expect("decoder blocks have one");
+            let cross = block
+                .cross_attention
+                .as_ref()
+                .expect("decoder blocks have one");
             let normed = cross.norm(&x);
             cross.attend(&mut x, &normed, &source.k, &source.v, View::default());
             block.feed_forward.apply(&mut x);
@@ -118,7 +132,8 @@ impl StepDecoder for ReferenceDecoder<'_> {
         for (row, history) in rows.iter().zip(&mut histories) {
             logits.extend(self.extend(row, history)?);
         }
-        self.slots.extend(rows.iter().map(|row| row.slot).zip(histories));
+        self.slots
+            .extend(rows.iter().map(|row| row.slot).zip(histories));
         self.logits = logits;
         Ok(&self.logits)
     }

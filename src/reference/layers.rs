@@ -1,7 +1,9 @@
 //! The layers of a block: parameters copied to f32, and their mathematics.
 
 use super::{Attention, activate, linear, rms_norm};
-use crate::parameters::{AttentionParameters, BlockParameters, FeedForwardParameters, StackParameters};
+use crate::parameters::{
+    AttentionParameters, BlockParameters, FeedForwardParameters, StackParameters,
+};
 use crate::relative_position::bias_table;
 use crate::{Activation, T5Config};
 
@@ -136,7 +138,14 @@ impl AttentionLayer {
 
     /// Adds to `x` what the queries of `normed` gather over keys and values; returns the attention weights,
     /// `[num_heads, queries, keys]`.
-    pub fn attend(&self, x: &mut [f32], normed: &[f32], k: &[f32], v: &[f32], view: View) -> Vec<f32> {
+    pub fn attend(
+        &self,
+        x: &mut [f32],
+        normed: &[f32],
+        k: &[f32],
+        v: &[f32],
+        view: View,
+    ) -> Vec<f32> {
         let q = linear(normed, &self.q, self.d_model);
         let attention = Attention {
             num_heads: self.num_heads,
@@ -159,7 +168,11 @@ impl AttentionLayer {
         }
         add(
             x,
-            &linear(&attention.mix(&weights), &self.o, self.num_heads * self.d_kv),
+            &linear(
+                &attention.mix(&weights),
+                &self.o,
+                self.num_heads * self.d_kv,
+            ),
         );
         weights
     }
@@ -185,10 +198,15 @@ impl FeedForward {
     pub fn apply(&self, x: &mut [f32]) {
         let normed = self.layer_norm.apply(x);
         let mut inner = linear(&normed, &self.wi, self.d_model);
-        inner.iter_mut().for_each(|x| *x = activate(self.activation, *x));
+        inner
+            .iter_mut()
+            .for_each(|x| *x = activate(self.activation, *x));
         if let Some(wi_1) = &self.wi_1 {
             let factors = linear(&normed, wi_1, self.d_model);
-            inner.iter_mut().zip(factors).for_each(|(x, factor)| *x *= factor);
+            inner
+                .iter_mut()
+                .zip(factors)
+                .for_each(|(x, factor)| *x *= factor);
         }
         add(x, &linear(&inner, &self.wo, self.d_ff));
     }

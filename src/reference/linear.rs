@@ -1,37 +1,44 @@
 //! Matrix products with weights as Hugging Face stores them, a row an output.
 
+use std::thread::ScopedJoinHandle;
+
 /// `x w^T` for `x` of shape `[rows, k]` and `w` of shape `[n, k]`: shape `[rows, n]`.
 pub fn linear(x: &[f32], w: &[f32], k: usize) -> Vec<f32> {
     assert!(x.len().is_multiple_of(k) && w.len().is_multiple_of(k));
     let (rows, n) = (x.len() / k, w.len() / k);
-    let mut out = vec![0.0; rows * n];
     let threads = match rows * n * k {
         0..1_000_000 => 1,
         _ => std::thread::available_parallelism().map_or(1, |p| p.get()),
     };
-    // Each thread computes some of the outputs, for all rows, into `[outputs, rows]`, so that a weight row is read once.
-    let share = n.div_ceil(threads);
-    let parts: Vec<Vec<f32>> = std::thread::scope(|scope| {
-        let parts: Vec<_> = w
-            .chunks(share * k)
-            .map(|w| scope.spawn(move || products(x, w, k)))
-            .collect();
-        let join = |part: std::thread::ScopedJoinHandle<'_, _>| part.join().expect("no product panics");
-        parts.into_iter().map(join).collect()
-    });
-    for (part, products) in parts.iter().enumerate() {
-        for (i, &value) in products.iter().enumerate() {
-            out[i % rows * n + part * share + i / rows] = value;
-        }
+    if threads == 1 {
+        return x.chunks_exact(k).flat_map(|x| products(w, x)).collect();
     }
-    out
+    // Each thread computes some of the outputs for all rows, so that a weight row is read once.
+    let share = n.div_ceil(threads);
+    let columns = std::thread::scope(|scope| {
+        let parts = w.chunks(share * k);
+        let running: Vec<_> = parts
+            .map(|w| scope.spawn(move || transposed(x, w, k)))
+            .collect();
+        let join = |part: ScopedJoinHandle<'_, Vec<f32>>| part.join().expect("no product panics");
+        running.into_iter().flat_map(join).collect::<Vec<f32>>()
+    });
+    (0..rows)
+        .flat_map(|row| columns.iter().skip(row).step_by(rows))
+        .copied()
+        .collect()
 }
 
 /// `w x^T`: `[n, rows]`.
-fn products(x: &[f32], w: &[f32], k: usize) -> Vec<f32> {
-    w.chunks_exact(k)
-        .flat_map(|w| x.chunks_exact(k).map(move |x| dot(x, w)))
-        .collect()
+fn transposed(x: &[f32], w: &[f32], k: usize) -> Vec<f32> {
+    w.chunks_exact(k).flat_map(|w| products(x, w)).collect()
+}
+
+/// The scalar products of `vector` with each row of `matrix`.
+fn products(matrix: &[f32], vector: &[f32]) -> impl Iterator<Item = f32> {
+    matrix
+        .chunks_exact(vector.len())
+        .map(move |row| dot(row, vector))
 }
 
 /// The scalar product of two equally long vectors, in eight running sums.

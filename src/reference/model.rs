@@ -79,7 +79,10 @@ impl Reference {
     /// [`Error::TokenOutOfRange`].
     pub fn encode(&self, ids: &[u32]) -> Result<Vec<f32>> {
         let mut encoded = self.encode_with(ids, EncodeOptions::default())?;
-        Ok(encoded.hidden_states.pop().expect("a stack has hidden states"))
+        Ok(encoded
+            .hidden_states
+            .pop()
+            .expect("a stack has hidden states"))
     }
 
     /// All of the encoder's hidden states, as transformers' `output_hidden_states` gives them.
@@ -87,7 +90,9 @@ impl Reference {
     /// # Errors
     /// [`Error::TokenOutOfRange`].
     pub fn encode_layers(&self, ids: &[u32]) -> Result<Vec<Vec<f32>>> {
-        Ok(self.encode_with(ids, EncodeOptions::default())?.hidden_states)
+        Ok(self
+            .encode_with(ids, EncodeOptions::default())?
+            .hidden_states)
     }
 
     /// The encoder with options, and all that it computes.
@@ -153,7 +158,10 @@ impl Reference {
             };
             attentions.push(block.self_attention.attend(&mut x, &normed, &k, &v, view));
 
-            let cross = block.cross_attention.as_ref().expect("decoder blocks have one");
+            let cross = block
+                .cross_attention
+                .as_ref()
+                .expect("decoder blocks have one");
             let normed = cross.norm(&x);
             let (k, v) = cross.keys_values(encoder_hidden);
             let view = View {

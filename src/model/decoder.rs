@@ -1,0 +1,320 @@
+//! The decoder: one token a row and step, as one compute pass over prepared ops.
+
+use super::kv_cache::KvCache;
+use super::weights::{Block, CrossAttention};
+use super::{Encoded, Model};
+use crate::generate::{StepDecoder, StepRow};
+use crate::gpu::{Buffer, Plan, Readback};
+use crate::ops::{
+    CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear, LinearArgs,
+};
+use crate::{Error, Result};
+
+/// Decodes from encoded sources. Cross-attention keys and values are computed when it is made; each step then runs a
+/// plan that is recorded when the number of rows changes and kept otherwise.
+pub struct Decoder<'a> {
+    model: &'a Model,
+    sources: usize,
+    /// Keys and values of the sources, `[sources, width, 2 * inner]` a layer.
+    cross: Vec<Buffer>,
+    encoded: &'a Encoded<'a>,
+    cache: KvCache,
+    activations: Activations,
+    ops: Ops,
+    plan: Plan,
+    /// Rows that `plan` is for.
+    planned: usize,
+    readback: Readback,
+    row_data: Vec<[u32; 4]>,
+}
+
+/// The buffers of a step, a row a hypothesis.
+struct Activations {
+    /// `{token, position, slot, source}`
+    rows: Buffer,
+    /// The residual stream, `[rows, d_model]`
+    x: Buffer,
+    /// `[rows, 3 * inner]`
+    qkv: Buffer,
+    /// Cross-attention's queries, `[rows, inner]`
+    q: Buffer,
+    /// `[rows, inner]`
+    attended: Buffer,
+    /// `[rows, d_ff]`
+    inner_layer: Buffer,
+    /// `[rows, vocab_size]`
+    logits: Buffer,
+}
+
+/// A step's ops, in order.
+struct Ops {
+    embed: Embed,
+    blocks: Vec<BlockOps>,
+    head: Linear,
+}
+
+struct BlockOps {
+    qkv: Linear,
+    self_attention: CachedAttention,
+    self_output: Linear,
+    q: Linear,
+    cross_attention: CachedAttention,
+    cross_output: Linear,
+    wi: Linear,
+    wo: Linear,
+}
+
+impl Model {
+    /// A decoder over all of `encoded`, with room for `slots` hypotheses.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Gpu`].
+    pub fn decoder<'a>(&'a self, encoded: &'a Encoded<'a>, slots: usize) -> Result<Decoder<'a>> {
+        let slots = slots.max(1);
+        let gpu = &self.gpu;
+        let cross = self.cross_keys_values(encoded)?;
+        let cache = KvCache::new(gpu, self.config.num_decoder_layers, slots, self.dims.inner)?;
+        let buffer = |label, width: usize| gpu.buffer(label, (slots * width * 4) as u64);
+        let activations = Activations {
+            rows: buffer("decoder rows", 4)?,
+            x: buffer("decoder states", self.dims.d_model)?,
+            qkv: buffer("decoder queries, keys and values", 3 * self.dims.inner)?,
+            q: buffer("decoder cross-attention queries", self.dims.inner)?,
+            attended: buffer("decoder attention", self.dims.inner)?,
+            inner_layer: buffer("decoder feed-forward", self.dims.d_ff)?,
+            logits: buffer("logits", self.config.vocab_size)?,
+        };
+        let ops = Ops::new(self, encoded, &cross, &cache, &activations);
+        Ok(Decoder {
+            model: self,
+            sources: encoded.len(),
+            cross,
+            encoded,
+            cache,
+            activations,
+            ops,
+            plan: Plan::default(),
+            planned: 0,
+            readback: gpu.readback(slots * self.config.vocab_size)?,
+            row_data: Vec::with_capacity(slots),
+        })
+    }
+
+    /// Every decoder layer's keys and values of the sources.
+    fn cross_keys_values(&self, encoded: &Encoded<'_>) -> Result<Vec<Buffer>> {
+        let rows = encoded.len() * encoded.width;
+        let mut plan = Plan::default();
+        let mut buffers = Vec::new();
+        for block in &self.weights.decoder.blocks {
+            let out = self.gpu.buffer(
+                "cross-attention keys and values",
+                (rows * 2 * self.dims.inner * 4) as u64,
+            )?;
+            self.linear(
+                &encoded.hidden,
+                None,
+                &cross_attention(block).kv,
+                &out,
+                Epilogue::Store,
+            )
+            .record(&self.gpu, rows, &mut plan);
+            buffers.push(out);
+        }
+        self.gpu.run(&plan, None)?;
+        Ok(buffers)
+    }
+}
+
+/// A decoder block's cross-attention.
+fn cross_attention(block: &Block) -> &CrossAttention {
+    block
+        .cross_attention
+        .as_ref()
+        .expect("decoder blocks have cross-attention")
+}
+
+impl Ops {
+    fn new(
+        model: &Model,
+        encoded: &Encoded<'_>,
+        cross: &[Buffer],
+        cache: &KvCache,
+        activations: &Activations,
+    ) -> Ops {
+        let gpu = &model.gpu;
+        let Activations {
+            rows,
+            x,
+            qkv,
+            q,
+            attended,
+            inner_layer,
+            logits,
+        } = activations;
+        let stack = &model.weights.decoder;
+        let heads = model.config.num_heads;
+        let head_width = model.dims.d_kv;
+        let attention = |q, kind| {
+            CachedAttention::new(
+                gpu,
+                &CachedAttentionArgs {
+                    rows,
+                    q,
+                    kind,
+                    heads,
+                    head_width,
+                    out: attended,
+                },
+            )
+        };
+        let blocks = stack.blocks.iter().enumerate().map(|(index, block)| {
+            let own = &block.self_attention;
+            let source = cross_attention(block);
+            let feed_forward = &block.feed_forward;
+            let own_kind = CachedKind::Own {
+                cache: &cache.layers[index],
+                history: &cache.history,
+                slots: cache.slots,
+                capacity: cache.capacity,
+                bias: stack.bias(index),
+                max_distance: model.config.relative_attention_max_distance,
+            };
+            let source_kind = CachedKind::Source {
+                kv: &cross[index],
+                mask: &encoded.mask,
+                sources: encoded.len(),
+                keys: encoded.width,
+            };
+            BlockOps {
+                qkv: model.linear(x, Some(&own.norm), &own.qkv, qkv, Epilogue::Store),
+                self_attention: attention(qkv, own_kind),
+                self_output: model.linear(attended, None, &own.o, x, Epilogue::Add),
+                q: model.linear(x, Some(&source.norm), &source.q, q, Epilogue::Store),
+                cross_attention: attention(q, source_kind),
+                cross_output: model.linear(attended, None, &source.o, x, Epilogue::Add),
+                wi: model.linear(
+                    x,
+                    Some(&feed_forward.norm),
+                    &feed_forward.wi,
+                    inner_layer,
+                    feed_forward.epilogue,
+                ),
+                wo: model.linear(inner_layer, None, &feed_forward.wo, x, Epilogue::Add),
+            }
+        });
+        let scale = if model.config.scale_decoder_outputs {
+            (model.config.d_model as f32).powf(-0.5)
+        } else {
+            1.0
+        };
+        Ops {
+            embed: Embed::new(gpu, rows, 4, &model.weights.shared, x),
+            blocks: blocks.collect(),
+            head: Linear::new(
+                gpu,
+                &LinearArgs {
+                    x,
+                    norm: Some(model.norm(&stack.final_norm)),
+                    weights: model
+                        .weights
+                        .lm_head
+                        .as_ref()
+                        .unwrap_or(&model.weights.shared),
+                    out: logits,
+                    out_width: model.config.vocab_size,
+                    epilogue: Epilogue::Store,
+                    scale,
+                },
+            ),
+        }
+    }
+
+    fn record(&self, model: &Model, rows: usize, plan: &mut Plan) {
+        let gpu = &model.gpu;
+        self.embed.record(gpu, rows, plan);
+        for block in &self.blocks {
+            block.qkv.record(gpu, rows, plan);
+            block.self_attention.record(gpu, rows, plan);
+            block.self_output.record(gpu, rows, plan);
+            block.q.record(gpu, rows, plan);
+            block.cross_attention.record(gpu, rows, plan);
+            block.cross_output.record(gpu, rows, plan);
+            block.wi.record(gpu, rows, plan);
+            block.wo.record(gpu, rows, plan);
+        }
+        self.head.record(gpu, rows, plan);
+    }
+}
+
+impl Decoder<'_> {
+    /// Kernels read where rows point, so that must lie inside the buffers.
+    fn check(&self, rows: &[StepRow]) -> Result<()> {
+        let slots = self.cache.slots;
+        if rows.len() > slots {
+            return Err(Error::Invalid(format!(
+                "{} rows in a step, room for {slots}",
+                rows.len()
+            )));
+        }
+        self.model.check_tokens(rows.iter().map(|row| row.token))?;
+        for row in rows {
+            if row.slot as usize >= slots || row.parent as usize >= slots && row.position > 0 {
+                return Err(Error::Invalid(format!(
+                    "slot {} of {slots}",
+                    row.slot.max(row.parent)
+                )));
+            }
+            if row.source as usize >= self.sources {
+                return Err(Error::Invalid(format!(
+                    "source {} of {}",
+                    row.source, self.sources
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StepDecoder for Decoder<'_> {
+    fn vocab_size(&self) -> usize {
+        self.model.config.vocab_size
+    }
+
+    fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]> {
+        self.check(rows)?;
+        let gpu = &self.model.gpu;
+        let positions = rows
+            .iter()
+            .map(|row| row.position as usize + 1)
+            .max()
+            .unwrap_or(0);
+        if self.cache.reserve(gpu, positions)? {
+            self.ops = Ops::new(
+                self.model,
+                self.encoded,
+                &self.cross,
+                &self.cache,
+                &self.activations,
+            );
+            self.planned = 0;
+        }
+        self.cache.advance(gpu, rows);
+        self.row_data.clear();
+        self.row_data.extend(
+            rows.iter()
+                .map(|row| [row.token, row.position, row.slot, row.source]),
+        );
+        gpu.write(&self.activations.rows, 0, &self.row_data);
+        if self.planned != rows.len() {
+            self.plan.clear();
+            self.ops.record(self.model, rows.len(), &mut self.plan);
+            self.planned = rows.len();
+        }
+        let elements = rows.len() * self.model.config.vocab_size;
+        gpu.run(
+            &self.plan,
+            Some((&self.activations.logits, elements, &mut self.readback)),
+        )?;
+        Ok(self.readback.host())
+    }
+}

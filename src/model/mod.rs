@@ -1,0 +1,85 @@
+//! T5 as ops: weights on the GPU, the encoder, the decoder with its caches.
+
+mod decoder;
+mod encoder;
+mod kv_cache;
+mod weights;
+
+use std::sync::Arc;
+
+pub use decoder::Decoder;
+pub use encoder::Encoded;
+
+use crate::gpu::Gpu;
+use crate::ops::WeightDType;
+use crate::parameters::Parameters;
+use crate::{Error, Result, T5Config};
+use weights::{Dims, Weights};
+
+/// A T5 model whose weights lie on a GPU.
+pub struct Model {
+    gpu: Arc<Gpu>,
+    config: T5Config,
+    dims: Dims,
+    dtype: WeightDType,
+    weights: Weights,
+}
+
+impl Model {
+    /// Uploads the parameters, kept as `dtype` on the GPU. `progress` is told the bytes done and in all.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] when the model does not fit the adapter; [`Error::Unsupported`] for heads wider than 256.
+    pub fn load(
+        gpu: &Arc<Gpu>,
+        config: &T5Config,
+        parameters: &Parameters<'_>,
+        dtype: WeightDType,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Model> {
+        let dims = Dims::new(config);
+        if dims.d_kv > 256 {
+            return Err(Error::Unsupported {
+                what: "d_kv",
+                found: config.d_kv.to_string(),
+                supported: "heads of at most 256".into(),
+            });
+        }
+        let weights = Weights::upload(gpu, config, &dims, parameters, dtype, progress)?;
+        Ok(Model {
+            gpu: gpu.clone(),
+            config: config.clone(),
+            dims,
+            dtype,
+            weights,
+        })
+    }
+
+    /// The architecture.
+    pub fn config(&self) -> &T5Config {
+        &self.config
+    }
+
+    /// The device that the weights lie on.
+    pub fn gpu(&self) -> &Arc<Gpu> {
+        &self.gpu
+    }
+
+    /// How the weights are kept.
+    pub fn dtype(&self) -> WeightDType {
+        self.dtype
+    }
+
+    /// The most sources of `source_len` tokens that can be encoded and decoded together with `beams` hypotheses each, up
+    /// to `positions` tokens long, before a buffer outgrows what the adapter can bind; at least 1.
+    pub fn max_batch(&self, source_len: usize, beams: usize, positions: usize) -> usize {
+        let encoder_row = source_len
+            * (3 * self.dims.inner)
+                .max(self.dims.d_ff)
+                .max(self.dims.d_model);
+        let logits_row = beams * self.config.vocab_size;
+        let cache_row = beams * positions.next_power_of_two() * 2 * self.dims.inner;
+        let floats = encoder_row.max(logits_row).max(cache_row).max(1) as u64;
+        (self.gpu.max_binding_bytes() / (4 * floats)).max(1) as usize
+    }
+}

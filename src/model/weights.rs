@@ -1,0 +1,308 @@
+//! From the checkpoint's parameters to matrices on the GPU: products that read the same input are joined, widths are
+//! padded with zeros, which every kernel carries through as zeros.
+
+use crate::checkpoint::Tensor;
+use crate::gpu::{Buffer, Gpu};
+use crate::ops::{ALIGN, Epilogue, Matrix, WeightDType};
+use crate::parameters::{
+    AttentionParameters, BlockParameters, FeedForwardParameters, Parameters, StackParameters,
+};
+use crate::relative_position::bias_table;
+use crate::{Error, Result, T5Config};
+
+/// The model's widths, padded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dims {
+    pub d_model: usize,
+    pub d_kv: usize,
+    pub d_ff: usize,
+    /// `num_heads * d_kv`, of padded heads
+    pub inner: usize,
+}
+
+impl Dims {
+    pub fn new(config: &T5Config) -> Dims {
+        let d_kv = config.d_kv.next_multiple_of(ALIGN);
+        Dims {
+            d_model: config.d_model.next_multiple_of(ALIGN),
+            d_kv,
+            d_ff: config.d_ff.next_multiple_of(ALIGN),
+            inner: config.num_heads * d_kv,
+        }
+    }
+}
+
+/// Everything the model multiplies with.
+pub(super) struct Weights {
+    pub shared: Matrix,
+    /// The head, where it is not the shared embedding.
+    pub lm_head: Option<Matrix>,
+    pub encoder: Stack,
+    pub decoder: Stack,
+}
+
+pub(super) struct Stack {
+    pub blocks: Vec<Block>,
+    /// `[d_model]`
+    pub final_norm: Buffer,
+    /// Bias tables `[heads, 2 * max_distance + 1]`: one for all blocks, or one a block.
+    bias: Vec<Buffer>,
+}
+
+impl Stack {
+    /// The bias table that block `index` uses.
+    pub fn bias(&self, index: usize) -> &Buffer {
+        &self.bias[index.min(self.bias.len() - 1)]
+    }
+}
+
+pub(super) struct Block {
+    pub self_attention: SelfAttention,
+    pub cross_attention: Option<CrossAttention>,
+    pub feed_forward: FeedForward,
+}
+
+pub(super) struct SelfAttention {
+    pub norm: Buffer,
+    /// `[3 * inner, d_model]`: q, k, v
+    pub qkv: Matrix,
+    /// `[d_model, inner]`
+    pub o: Matrix,
+}
+
+pub(super) struct CrossAttention {
+    pub norm: Buffer,
+    /// `[inner, d_model]`
+    pub q: Matrix,
+    /// `[2 * inner, d_model]`: k, v, of the encoder's output
+    pub kv: Matrix,
+    /// `[d_model, inner]`
+    pub o: Matrix,
+}
+
+pub(super) struct FeedForward {
+    pub norm: Buffer,
+    /// `[d_ff, d_model]`, or wi_0 and wi_1 interleaved, `[2 * d_ff, d_model]`
+    pub wi: Matrix,
+    pub epilogue: Epilogue,
+    /// `[d_model, d_ff]`
+    pub wo: Matrix,
+}
+
+impl Weights {
+    pub fn upload(
+        gpu: &Gpu,
+        config: &T5Config,
+        dims: &Dims,
+        parameters: &Parameters<'_>,
+        dtype: WeightDType,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Weights> {
+        let total = total_bytes(config, dims, parameters.lm_head.is_some(), dtype);
+        gpu.check_room("the model", total)?;
+        let mut uploader = Uploader {
+            gpu,
+            config,
+            dims,
+            dtype,
+            done: 0,
+            total,
+            progress,
+        };
+        Ok(Weights {
+            shared: uploader.embedding("the embedding", &parameters.shared)?,
+            lm_head: match &parameters.lm_head {
+                Some(head) => Some(uploader.embedding("the head", head)?),
+                None => None,
+            },
+            encoder: uploader.stack(&parameters.encoder, true)?,
+            decoder: uploader.stack(&parameters.decoder, false)?,
+        })
+    }
+}
+
+/// Bytes of all matrices, padded.
+fn total_bytes(config: &T5Config, dims: &Dims, own_head: bool, dtype: WeightDType) -> u64 {
+    let attention = 4 * dims.inner * dims.d_model;
+    let feed_forward = if config.gated { 3 } else { 2 } * dims.d_ff * dims.d_model;
+    let embeddings = if own_head { 2 } else { 1 } * config.vocab_size * dims.d_model;
+    let blocks = config.num_layers * (attention + feed_forward)
+        + config.num_decoder_layers * (2 * attention + feed_forward);
+    ((embeddings + blocks) * dtype.size()) as u64
+}
+
+struct Uploader<'a> {
+    gpu: &'a Gpu,
+    config: &'a T5Config,
+    dims: &'a Dims,
+    dtype: WeightDType,
+    done: u64,
+    total: u64,
+    progress: &'a mut dyn FnMut(u64, u64),
+}
+
+impl Uploader<'_> {
+    fn matrix(
+        &mut self,
+        label: &str,
+        rows: usize,
+        width: usize,
+        fill: impl FnMut(usize, &mut [f32]),
+    ) -> Result<Matrix> {
+        let matrix = Matrix::upload(self.gpu, label, self.dtype, rows, width, fill)?;
+        self.done += (rows * width * self.dtype.size()) as u64;
+        (self.progress)(self.done, self.total);
+        Ok(matrix)
+    }
+
+    /// A f32 vector padded to `width`.
+    fn vector(&self, tensor: &Tensor<'_>, width: usize) -> Result<Buffer> {
+        let mut values = tensor.to_f32();
+        values.resize(width, 0.0);
+        self.gpu.buffer_from(&tensor.name, &values)
+    }
+
+    fn embedding(&mut self, label: &str, table: &Tensor<'_>) -> Result<Matrix> {
+        self.matrix(
+            label,
+            self.config.vocab_size,
+            self.dims.d_model,
+            |row, out| read_row(table, row, out),
+        )
+    }
+
+    fn stack(&mut self, parameters: &StackParameters<'_>, bidirectional: bool) -> Result<Stack> {
+        let mut bias = Vec::new();
+        for block in &parameters.blocks {
+            if let Some(table) = &block.self_attention.relative_attention_bias {
+                let table = bias_table(
+                    &table.to_f32(),
+                    self.config.num_heads,
+                    bidirectional,
+                    self.config.relative_attention_num_buckets,
+                    self.config.relative_attention_max_distance,
+                );
+                bias.push(self.gpu.buffer_from("the relative position bias", &table)?);
+            }
+        }
+        if bias.is_empty() {
+            return Err(Error::Invalid(
+                "the model has no relative_attention_bias in its first block".into(),
+            ));
+        }
+        Ok(Stack {
+            blocks: parameters
+                .blocks
+                .iter()
+                .map(|block| self.block(block))
+                .collect::<Result<_>>()?,
+            final_norm: self.vector(&parameters.final_layer_norm, self.dims.d_model)?,
+            bias,
+        })
+    }
+
+    fn block(&mut self, block: &BlockParameters<'_>) -> Result<Block> {
+        Ok(Block {
+            self_attention: self.self_attention(&block.self_attention)?,
+            cross_attention: match &block.cross_attention {
+                Some(attention) => Some(self.cross_attention(attention)?),
+                None => None,
+            },
+            feed_forward: self.feed_forward(&block.feed_forward)?,
+        })
+    }
+
+    fn self_attention(&mut self, attention: &AttentionParameters<'_>) -> Result<SelfAttention> {
+        Ok(SelfAttention {
+            norm: self.vector(&attention.layer_norm, self.dims.d_model)?,
+            qkv: self.projection("q, k, v", &[&attention.q, &attention.k, &attention.v])?,
+            o: self.output(&attention.o)?,
+        })
+    }
+
+    fn cross_attention(&mut self, attention: &AttentionParameters<'_>) -> Result<CrossAttention> {
+        Ok(CrossAttention {
+            norm: self.vector(&attention.layer_norm, self.dims.d_model)?,
+            q: self.projection("cross-attention q", &[&attention.q])?,
+            kv: self.projection("cross-attention k, v", &[&attention.k, &attention.v])?,
+            o: self.output(&attention.o)?,
+        })
+    }
+
+    /// Projections of one input, one below the other, heads padded.
+    fn projection(&mut self, label: &str, tensors: &[&Tensor<'_>]) -> Result<Matrix> {
+        let Dims {
+            d_kv,
+            inner,
+            d_model,
+            ..
+        } = *self.dims;
+        let true_d_kv = self.config.d_kv;
+        self.matrix(label, tensors.len() * inner, d_model, |row, out| {
+            let (head, column) = (row % inner / d_kv, row % d_kv);
+            if column < true_d_kv {
+                read_row(tensors[row / inner], head * true_d_kv + column, out);
+            }
+        })
+    }
+
+    /// The projection back to the residual stream; its input's heads are padded.
+    fn output(&mut self, tensor: &Tensor<'_>) -> Result<Matrix> {
+        let Dims {
+            d_kv,
+            inner,
+            d_model,
+            ..
+        } = *self.dims;
+        let (true_rows, true_d_kv) = (self.config.d_model, self.config.d_kv);
+        let true_inner = self.config.inner_dim();
+        self.matrix("attention output", d_model, inner, |row, out| {
+            if row < true_rows {
+                for (head, part) in out.chunks_exact_mut(d_kv).enumerate() {
+                    let start = row * true_inner + head * true_d_kv;
+                    tensor.read_f32(start..start + true_d_kv, &mut part[..true_d_kv]);
+                }
+            }
+        })
+    }
+
+    fn feed_forward(&mut self, parameters: &FeedForwardParameters<'_>) -> Result<FeedForward> {
+        let Dims { d_model, d_ff, .. } = *self.dims;
+        let (true_d_model, true_d_ff) = (self.config.d_model, self.config.d_ff);
+        let activation = self.config.activation;
+        let (wi, epilogue) = match &parameters.wi_1 {
+            None => {
+                let wi = self.matrix("wi", d_ff, d_model, |row, out| {
+                    if row < true_d_ff {
+                        read_row(&parameters.wi, row, out);
+                    }
+                })?;
+                (wi, Epilogue::Activate(activation))
+            }
+            Some(wi_1) => {
+                let wi = self.matrix("wi_0, wi_1", 2 * d_ff, d_model, |row, out| {
+                    if row / 2 < true_d_ff {
+                        read_row([&parameters.wi, wi_1][row % 2], row / 2, out);
+                    }
+                })?;
+                (wi, Epilogue::Gate(activation))
+            }
+        };
+        Ok(FeedForward {
+            norm: self.vector(&parameters.layer_norm, d_model)?,
+            wi,
+            epilogue,
+            wo: self.matrix("wo", d_model, d_ff, |row, out| {
+                if row < true_d_model {
+                    read_row(&parameters.wo, row, out);
+                }
+            })?,
+        })
+    }
+}
+
+/// Row `row` of a 2-d tensor into the front of `out`.
+fn read_row(tensor: &Tensor<'_>, row: usize, out: &mut [f32]) {
+    let width = tensor.shape[1];
+    tensor.read_f32(row * width..(row + 1) * width, &mut out[..width]);
+}

@@ -1,0 +1,45 @@
+//! What several test files share.
+#![allow(dead_code)]
+
+use std::sync::{Arc, OnceLock};
+
+use t5_gpu::gpu::Gpu;
+
+/// The device that tests run on. There must be one: a skipped GPU test would be a test that proves nothing.
+pub fn gpu() -> Arc<Gpu> {
+    static GPU: OnceLock<Arc<Gpu>> = OnceLock::new();
+    GPU.get_or_init(|| Gpu::open(None).expect("tests need a GPU adapter"))
+        .clone()
+}
+
+/// The largest absolute difference between two equally long slices.
+pub fn max_error(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    assert!(found.iter().all(|x| x.is_finite()), "not finite");
+    found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
+}
+
+/// Deterministic noise in -1..1.
+pub fn noise(seed: u64, len: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    (0..len)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// Pseudo-random token ids below `vocab_size`.
+pub fn token_ids(seed: u64, len: usize, vocab_size: usize) -> Vec<u32> {
+    noise(seed, len)
+        .iter()
+        .map(|x| ((x + 1.0) / 2.0 * vocab_size as f32) as u32 % vocab_size as u32)
+        .collect()
+}

@@ -1,0 +1,333 @@
+//! shaders/attention.wgsl in both of its settings against reference::Attention.
+
+use t5_gpu::gpu::Plan;
+use t5_gpu::ops::{Attention, AttentionArgs, CachedAttention, CachedAttentionArgs, CachedKind};
+use t5_gpu::reference;
+
+use crate::SIZES;
+use crate::common::{gpu, max_error, noise};
+
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    batch: usize,
+    heads: usize,
+    d_kv: usize,
+    queries: usize,
+    keys: usize,
+    causal: bool,
+    biased: bool,
+    max_distance: usize,
+}
+
+/// Scaled so that softmax is neither flat nor a single spike.
+fn values(seed: u64, len: usize) -> Vec<f32> {
+    noise(seed, len).iter().map(|x| x * 0.8).collect()
+}
+
+/// A mask that hides the ends of rows, and some keys within.
+fn mask(batch: usize, keys: usize) -> Vec<u32> {
+    (0..batch * keys)
+        .map(|i| {
+            let (row, key) = (i / keys, i % keys);
+            u32::from(key == 0 || key + row * 7 < keys && (key + row) % 5 != 3)
+        })
+        .collect()
+}
+
+fn check_dense(shape: Shape) {
+    let gpu = gpu();
+    let Shape {
+        batch,
+        heads,
+        d_kv,
+        queries,
+        keys,
+        causal,
+        biased,
+        max_distance,
+    } = shape;
+    let inner = heads * d_kv;
+    let q = values(1, batch * queries * inner);
+    // Keys and values lie beside something else, which must not be read.
+    let kv_width = 3 * inner;
+    let kv = values(2, batch * keys * kv_width);
+    let bias = values(3, heads * (2 * max_distance + 1));
+    let mask = mask(batch, keys);
+    let buffers = [
+        gpu.buffer_from("q", &q).unwrap(),
+        gpu.buffer_from("kv", &kv).unwrap(),
+        gpu.buffer_from("bias", &bias).unwrap(),
+        gpu.buffer_from("mask", &mask).unwrap(),
+        gpu.buffer("out", (batch * queries * inner * 4) as u64)
+            .unwrap(),
+    ];
+    let args = AttentionArgs {
+        q: &buffers[0],
+        q_width: inner,
+        kv: &buffers[1],
+        kv_width,
+        k_offset: inner,
+        v_offset: 2 * inner,
+        bias: biased.then_some(&buffers[2]),
+        max_distance,
+        mask: &buffers[3],
+        causal,
+        heads,
+        head_width: d_kv,
+        out: &buffers[4],
+    };
+    let mut plan = Plan::default();
+    Attention::new(&gpu, &args).record(&gpu, batch, queries, keys, &mut plan);
+    gpu.run(&plan, None).unwrap();
+    let found = gpu.read(&buffers[4], batch * queries * inner).unwrap();
+
+    for row in 0..batch {
+        let part = |offset: usize| -> Vec<f32> {
+            kv[row * keys * kv_width..(row + 1) * keys * kv_width]
+                .chunks_exact(kv_width)
+                .flat_map(|row| &row[offset..offset + inner])
+                .copied()
+                .collect()
+        };
+        let key_mask: Vec<bool> = mask[row * keys..][..keys].iter().map(|m| *m != 0).collect();
+        let expected = reference::Attention {
+            num_heads: heads,
+            d_kv,
+            q: &q[row * queries * inner..][..queries * inner],
+            k: &part(inner),
+            v: &part(2 * inner),
+            bias: biased.then_some(&bias),
+            key_mask: Some(&key_mask),
+            causal,
+            query_offset: 0,
+        }
+        .output();
+        let error = max_error(
+            &found[row * queries * inner..][..queries * inner],
+            &expected,
+        );
+        assert!(error < 5e-6, "{shape:?} row {row}: off by {error:e}");
+    }
+}
+
+const PLAIN: Shape = Shape {
+    batch: 2,
+    heads: 3,
+    d_kv: 16,
+    queries: 9,
+    keys: 9,
+    causal: false,
+    biased: true,
+    max_distance: 20,
+};
+
+#[test]
+fn dense_attention_equals_its_twin() {
+    for length in SIZES {
+        check_dense(Shape {
+            queries: length,
+            keys: length,
+            ..PLAIN
+        });
+        check_dense(Shape {
+            queries: length,
+            keys: length,
+            causal: true,
+            ..PLAIN
+        });
+        check_dense(Shape {
+            queries: 5,
+            keys: length,
+            biased: false,
+            ..PLAIN
+        });
+        check_dense(Shape {
+            queries: length,
+            keys: 5,
+            biased: false,
+            ..PLAIN
+        });
+    }
+    for d_kv in [16, 32, 48, 64, 80, 128, 256] {
+        check_dense(Shape {
+            d_kv,
+            queries: 70,
+            keys: 70,
+            max_distance: 128,
+            ..PLAIN
+        });
+    }
+    check_dense(Shape {
+        batch: 3,
+        heads: 8,
+        d_kv: 64,
+        queries: 11,
+        keys: 11,
+        max_distance: 128,
+        ..PLAIN
+    });
+}
+
+/// Steps two hypotheses of each source and swaps them now and then, as beam search does; each step's output must be that
+/// of attention over the hypothesis' own history.
+#[test]
+fn cached_self_attention_follows_each_hypothesis() {
+    let gpu = gpu();
+    let (heads, d_kv, slots, capacity, max_distance) = (2, 16, 4, 160, 20);
+    let inner = heads * d_kv;
+    let bias = values(3, heads * (2 * max_distance + 1));
+    let bias_buffer = gpu.buffer_from("bias", &bias).unwrap();
+    let rows_buffer = gpu.buffer("rows", (slots * 16) as u64).unwrap();
+    let q_buffer = gpu.buffer("q", (slots * 3 * inner * 4) as u64).unwrap();
+    let cache = gpu
+        .buffer("cache", (capacity * slots * 2 * inner * 4) as u64)
+        .unwrap();
+    let history = gpu
+        .buffer("history", (slots * capacity * 4) as u64)
+        .unwrap();
+    let out = gpu.buffer("out", (slots * inner * 4) as u64).unwrap();
+    let op = CachedAttention::new(
+        &gpu,
+        &CachedAttentionArgs {
+            rows: &rows_buffer,
+            q: &q_buffer,
+            kind: CachedKind::Own {
+                cache: &cache,
+                history: &history,
+                slots,
+                capacity,
+                bias: &bias_buffer,
+                max_distance,
+            },
+            heads,
+            head_width: d_kv,
+            out: &out,
+        },
+    );
+    // What each slot's hypothesis has seen, and which slot each of its positions was written to.
+    let mut keys: Vec<Vec<f32>> = vec![Vec::new(); slots];
+    let mut table: Vec<Vec<u32>> = vec![Vec::new(); slots];
+    let mut plan = Plan::default();
+    op.record(&gpu, slots, &mut plan);
+    for position in 0..150u32 {
+        if position % 7 == 3 {
+            for pair in [0, 2] {
+                // Both continue the second one.
+                keys[pair] = keys[pair + 1].clone();
+                table[pair] = table[pair + 1].clone();
+            }
+        } else if position % 11 == 5 {
+            keys.swap(0, 1);
+            table.swap(0, 1);
+        }
+        let qkv = values(1000 + u64::from(position), slots * 3 * inner);
+        let mut rows = Vec::new();
+        for slot in 0..slots {
+            keys[slot].extend_from_slice(&qkv[slot * 3 * inner + inner..][..2 * inner]);
+            table[slot].push(slot as u32);
+            rows.push([0, position, slot as u32, 0]);
+            gpu.write(&history, (slot * capacity * 4) as u64, &table[slot]);
+        }
+        gpu.write(&rows_buffer, 0, &rows);
+        gpu.write(&q_buffer, 0, &qkv);
+        gpu.run(&plan, None).unwrap();
+        let found = gpu.read(&out, slots * inner).unwrap();
+        for slot in 0..slots {
+            let part = |offset: usize| -> Vec<f32> {
+                keys[slot]
+                    .chunks_exact(2 * inner)
+                    .flat_map(|row| &row[offset..offset + inner])
+                    .copied()
+                    .collect()
+            };
+            let expected = reference::Attention {
+                num_heads: heads,
+                d_kv,
+                q: &qkv[slot * 3 * inner..][..inner],
+                k: &part(0),
+                v: &part(inner),
+                bias: Some(&bias),
+                key_mask: None,
+                causal: true,
+                query_offset: position as usize,
+            }
+            .output();
+            let error = max_error(&found[slot * inner..][..inner], &expected);
+            assert!(
+                error < 5e-6,
+                "position {position}, slot {slot}: off by {error:e}"
+            );
+        }
+    }
+}
+
+#[test]
+fn cached_cross_attention_equals_its_twin() {
+    let gpu = gpu();
+    let (heads, sources) = (3, 3);
+    for d_kv in [16, 64, 80] {
+        for keys in SIZES {
+            let inner = heads * d_kv;
+            // Rows point at sources in any order, several at one.
+            let pointers = [2u32, 0, 0, 1, 2];
+            let rows: Vec<[u32; 4]> = pointers.iter().map(|source| [0, 4, 0, *source]).collect();
+            let q = values(1, rows.len() * inner);
+            let kv = values(2, sources * keys * 2 * inner);
+            let mask = mask(sources, keys);
+            let rows_buffer = gpu.buffer_from("rows", &rows).unwrap();
+            let q_buffer = gpu.buffer_from("q", &q).unwrap();
+            let kv_buffer = gpu.buffer_from("kv", &kv).unwrap();
+            let mask_buffer = gpu.buffer_from("mask", &mask).unwrap();
+            let out = gpu.buffer("out", (rows.len() * inner * 4) as u64).unwrap();
+            let kind = CachedKind::Source {
+                kv: &kv_buffer,
+                mask: &mask_buffer,
+                sources,
+                keys,
+            };
+            let args = CachedAttentionArgs {
+                rows: &rows_buffer,
+                q: &q_buffer,
+                kind,
+                heads,
+                head_width: d_kv,
+                out: &out,
+            };
+            let mut plan = Plan::default();
+            CachedAttention::new(&gpu, &args).record(&gpu, rows.len(), &mut plan);
+            gpu.run(&plan, None).unwrap();
+            let found = gpu.read(&out, rows.len() * inner).unwrap();
+            for (row, source) in pointers.iter().enumerate() {
+                let source = *source as usize;
+                let part = |offset: usize| -> Vec<f32> {
+                    kv[source * keys * 2 * inner..][..keys * 2 * inner]
+                        .chunks_exact(2 * inner)
+                        .flat_map(|row| &row[offset..offset + inner])
+                        .copied()
+                        .collect()
+                };
+                let key_mask: Vec<bool> = mask[source * keys..][..keys]
+                    .iter()
+                    .map(|m| *m != 0)
+                    .collect();
+                let expected = reference::Attention {
+                    num_heads: heads,
+                    d_kv,
+                    q: &q[row * inner..][..inner],
+                    k: &part(0),
+                    v: &part(inner),
+                    bias: None,
+                    key_mask: Some(&key_mask),
+                    causal: false,
+                    query_offset: 0,
+                }
+                .output();
+                let error = max_error(&found[row * inner..][..inner], &expected);
+                assert!(
+                    error < 5e-6,
+                    "d_kv {d_kv}, {keys} keys, row {row}: off by {error:e}"
+                );
+            }
+        }
+    }
+}

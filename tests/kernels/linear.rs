@@ -1,0 +1,299 @@
+//! shaders/matvec.wgsl and shaders/matmul.wgsl, with every norm, epilogue and split, against reference::linear.
+
+use t5_gpu::Activation;
+use t5_gpu::gpu::{Gpu, GpuOptions, Plan};
+use t5_gpu::ops::{ALIGN, Epilogue, Linear, LinearArgs, Norm, WeightDType};
+use t5_gpu::reference::{activate, linear, rms_norm};
+
+use crate::common::{gpu, max_error, noise};
+use crate::{SIZES, matrix, pad_rows, stored, unpad_rows};
+
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    rows: usize,
+    n: usize,
+    k: usize,
+    dtype: WeightDType,
+    norm: bool,
+    epilogue: Epilogue,
+    scale: f32,
+}
+
+const PLAIN: Case = Case {
+    rows: 1,
+    n: 1,
+    k: 1,
+    dtype: WeightDType::F32,
+    norm: false,
+    epilogue: Epilogue::Store,
+    scale: 1.0,
+};
+
+/// The error relative to the size of a sum of k products of noise; a gate multiplies two such sums.
+fn error(gpu: &Gpu, case: Case) -> f32 {
+    let Case {
+        rows,
+        n,
+        k,
+        dtype,
+        norm,
+        epilogue,
+        scale,
+    } = case;
+    let padded = k.next_multiple_of(ALIGN);
+    let x = noise(rows as u64, rows * k);
+    let weights = noise(k as u64 + 5, n * k);
+    let gain = noise(17, k);
+    let columns = if matches!(epilogue, Epilogue::Gate(_)) {
+        n / 2
+    } else {
+        n
+    };
+    let before = noise(23, rows * columns);
+
+    let input = gpu.buffer_from("x", &pad_rows(&x, k, padded)).unwrap();
+    let gains = gpu
+        .buffer_from("gain", &pad_rows(&gain, k, padded))
+        .unwrap();
+    let out = gpu.buffer_from("out", &before).unwrap();
+    let args = LinearArgs {
+        x: &input,
+        norm: norm.then_some(Norm {
+            gain: &gains,
+            width: k,
+            eps: 1e-6,
+        }),
+        weights: &matrix(gpu, dtype, &weights, k),
+        out: &out,
+        out_width: columns,
+        epilogue,
+        scale,
+    };
+    let mut plan = Plan::default();
+    Linear::new(gpu, &args).record(gpu, rows, &mut plan);
+    gpu.run(&plan, None).unwrap();
+    let found = unpad_rows(&gpu.read(&out, rows * columns).unwrap(), columns, columns);
+
+    let x = if norm { rms_norm(&x, &gain, 1e-6) } else { x };
+    let y: Vec<f32> = linear(&x, &stored(dtype, &weights), k)
+        .iter()
+        .map(|y| y * scale)
+        .collect();
+    let expected: Vec<f32> = match epilogue {
+        Epilogue::Store => y,
+        Epilogue::Add => y.iter().zip(&before).map(|(y, b)| y + b).collect(),
+        Epilogue::Activate(activation) => y.iter().map(|y| activate(activation, *y)).collect(),
+        Epilogue::Gate(activation) => y
+            .chunks_exact(2)
+            .map(|pair| activate(activation, pair[0]) * pair[1])
+            .collect(),
+    };
+    let size = if matches!(epilogue, Epilogue::Gate(_)) {
+        k as f32
+    } else {
+        (k as f32).sqrt()
+    };
+    max_error(&found, &expected) / size
+}
+
+fn check(gpu: &Gpu, case: Case) {
+    let error = error(gpu, case);
+    assert!(error < 2e-6, "{case:?}: off by {error:e} of a value's size");
+}
+
+#[test]
+fn every_size_and_dtype() {
+    let gpu = gpu();
+    for dtype in [WeightDType::F32, WeightDType::F16] {
+        for rows in SIZES.into_iter().chain([4, 5, 8, 9, 16, 17, 32, 33]) {
+            for n in SIZES {
+                check(
+                    &gpu,
+                    Case {
+                        rows,
+                        n,
+                        k: 65,
+                        dtype,
+                        ..PLAIN
+                    },
+                );
+            }
+            for k in SIZES {
+                check(
+                    &gpu,
+                    Case {
+                        rows,
+                        n: 65,
+                        k,
+                        dtype,
+                        ..PLAIN
+                    },
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_epilogue_with_and_without_norm() {
+    let gpu = gpu();
+    let mut epilogues = vec![Epilogue::Store, Epilogue::Add];
+    for activation in [
+        Activation::Relu,
+        Activation::Gelu,
+        Activation::GeluNew,
+        Activation::Silu,
+    ] {
+        epilogues.extend([Epilogue::Activate(activation), Epilogue::Gate(activation)]);
+    }
+    for dtype in [WeightDType::F32, WeightDType::F16] {
+        for rows in [1, 2, 3, 8, 15, 16, 31, 65] {
+            for norm in [false, true] {
+                for epilogue in &epilogues {
+                    check(
+                        &gpu,
+                        Case {
+                            rows,
+                            n: 74,
+                            k: 40,
+                            dtype,
+                            norm,
+                            epilogue: *epilogue,
+                            scale: 1.0,
+                        },
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_shapes_of_t5_small() {
+    let gpu = gpu();
+    for dtype in [WeightDType::F32, WeightDType::F16] {
+        for rows in [1, 8, 32] {
+            let relu = Epilogue::Activate(Activation::Relu);
+            check(
+                &gpu,
+                Case {
+                    rows,
+                    n: 1536,
+                    k: 512,
+                    dtype,
+                    norm: true,
+                    ..PLAIN
+                },
+            );
+            check(
+                &gpu,
+                Case {
+                    rows,
+                    n: 512,
+                    k: 512,
+                    dtype,
+                    epilogue: Epilogue::Add,
+                    ..PLAIN
+                },
+            );
+            check(
+                &gpu,
+                Case {
+                    rows,
+                    n: 2048,
+                    k: 512,
+                    dtype,
+                    norm: true,
+                    epilogue: relu,
+                    ..PLAIN
+                },
+            );
+            check(
+                &gpu,
+                Case {
+                    rows,
+                    n: 512,
+                    k: 2048,
+                    dtype,
+                    epilogue: Epilogue::Add,
+                    ..PLAIN
+                },
+            );
+        }
+        check(
+            &gpu,
+            Case {
+                rows: 1,
+                n: 32128,
+                k: 512,
+                dtype,
+                norm: true,
+                scale: 512f32.powf(-0.5),
+                ..PLAIN
+            },
+        );
+    }
+}
+
+#[test]
+fn split_weights_give_the_same() {
+    let options = GpuOptions {
+        max_binding_bytes: Some(40_000),
+        ..GpuOptions::default()
+    };
+    let gpu = Gpu::open_with(options).unwrap();
+    let gate = Epilogue::Gate(Activation::GeluNew);
+    for rows in [1, 5, 40] {
+        check(
+            &gpu,
+            Case {
+                rows,
+                n: 241,
+                k: 100,
+                norm: true,
+                ..PLAIN
+            },
+        );
+        check(
+            &gpu,
+            Case {
+                rows,
+                n: 242,
+                k: 100,
+                epilogue: gate,
+                ..PLAIN
+            },
+        );
+    }
+}
+
+/// Padding the weights' rows with garbage-free zeros must make unused columns of x harmless only where they are zero;
+/// a row's own result may not depend on how many rows are computed beside it.
+#[test]
+fn a_row_alone_equals_the_row_in_a_batch() {
+    let gpu = gpu();
+    let (k, n) = (128, 96);
+    let weights = matrix(&gpu, WeightDType::F32, &noise(2, n * k), k);
+    let x = noise(1, 64 * k);
+    let input = gpu.buffer_from("x", &x).unwrap();
+    let run = |rows: usize| {
+        let out = gpu.buffer("out", (64 * n * 4) as u64).unwrap();
+        let args = LinearArgs {
+            x: &input,
+            norm: None,
+            weights: &weights,
+            out: &out,
+            out_width: n,
+            epilogue: Epilogue::Store,
+            scale: 1.0,
+        };
+        let mut plan = Plan::default();
+        Linear::new(&gpu, &args).record(&gpu, rows, &mut plan);
+        gpu.run(&plan, None).unwrap();
+        gpu.read(&out, n).unwrap()
+    };
+    let alone = run(1);
+    for rows in [2, 3, 8, 9, 16, 33, 64] {
+        assert!(max_error(&run(rows), &alone) < 1e-5, "row 0 of {rows}");
+    }
+}
