@@ -24,7 +24,8 @@ impl ModelFiles {
     ///
     /// # Errors
     /// [`Error::File`] where there is no such directory.
-    pub fn open(directory: &Path) -> Result<ModelFiles> {
+    pub fn open(directory: impl AsRef<Path>) -> Result<ModelFiles> {
+        let directory = directory.as_ref();
         if directory.is_dir() {
             return Ok(ModelFiles(Place::Directory(directory.to_owned())));
         }

@@ -1,7 +1,5 @@
 //! Options that several commands share.
 
-use std::path::Path;
-
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -20,7 +18,7 @@ pub struct ModelArg {
 impl ModelArg {
     pub fn files(&self) -> Result<ModelFiles> {
         match &self.model {
-            Some(directory) => ModelFiles::open(Path::new(directory)),
+            Some(directory) => ModelFiles::open(directory),
             None => ModelFiles::embedded(),
         }
     }

@@ -9,6 +9,7 @@ mod generate;
 mod inspect;
 mod module_tree;
 mod request;
+mod score;
 mod serve;
 mod tokenize;
 mod translate;
@@ -32,6 +33,7 @@ enum Command {
     Translate(translate::Translate),
     Generate(generate::Generate),
     Encode(encode::Encode),
+    Score(score::Score),
     Tokenize(tokenize::Tokenize),
     Inspect(inspect::Inspect),
     Devices(devices::Devices),
@@ -87,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Translate(command) => command.run(),
         Command::Generate(command) => command.run(),
         Command::Encode(command) => command.run(),
+        Command::Score(command) => command.run(),
         Command::Tokenize(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Devices(command) => command.run(),

@@ -1,8 +1,14 @@
 //! Text in, text out: a tokenizer, a model on a GPU and generation put together.
 
+mod batches;
+mod score;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 
+pub use self::score::{Score, ScoreRequest};
+
+use self::batches::{Limits, Shape, in_batches};
 use crate::generate;
 use crate::gpu::{DeviceInfo, Gpu};
 use crate::language::{Language, TranslationTask};
@@ -46,7 +52,7 @@ pub struct Output {
 /// A loaded model with all that it takes to go from text to text.
 ///
 /// ```no_run
-/// let model = t5_gpu::Pipeline::open("path/to/t5-small".as_ref())?;
+/// let model = t5_gpu::Pipeline::open("path/to/t5-small")?;
 /// let german = model.generate(&["translate English to German: The house is wonderful."])?;
 /// assert_eq!(german, ["Das Haus ist wunderbar."]);
 /// # Ok::<(), t5_gpu::Error>(())
@@ -55,9 +61,7 @@ pub struct Pipeline {
     model: Model,
     tokenizer: Option<Tokenizer>,
     generation: GenerationConfig,
-    batch_size: usize,
-    /// Source tokens, padding and beams counted, that go through the model together.
-    batch_tokens: usize,
+    limits: Limits,
 }
 
 impl Pipeline {
@@ -65,7 +69,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// As [`Pipeline::load`].
-    pub fn open(directory: &Path) -> Result<Pipeline> {
+    pub fn open(directory: impl AsRef<Path>) -> Result<Pipeline> {
         Pipeline::load(
             &ModelFiles::open(directory)?,
             &LoadOptions::default(),
@@ -106,16 +110,21 @@ impl Pipeline {
         } else {
             32
         };
-        let (batch_size, batch_tokens) = match options.batch_size {
-            Some(size) => (size.max(1), usize::MAX),
-            None => (default, default * COMFORTABLE_TOKENS),
+        let limits = match options.batch_size {
+            Some(size) => Limits {
+                items: size.max(1),
+                tokens: usize::MAX,
+            },
+            None => Limits {
+                items: default,
+                tokens: default * COMFORTABLE_TOKENS,
+            },
         };
         Ok(Pipeline {
             model,
             tokenizer,
             generation,
-            batch_size,
-            batch_tokens,
+            limits,
         })
     }
 
@@ -146,7 +155,7 @@ impl Pipeline {
 
     /// How many texts go through the model together at most.
     pub fn batch_size(&self) -> usize {
-        self.batch_size
+        self.limits.items
     }
 
     /// Continues each text as it stands with the model's own generation defaults.
@@ -231,7 +240,13 @@ impl Pipeline {
                 rows: generate::Request::new(0, Vec::new(), request.options.clone()).slots(),
             })
         };
-        self.in_batches(requests, check, |batch| self.generate_batch(batch), done);
+        in_batches(
+            requests,
+            self.limits,
+            check,
+            |batch| self.generate_batch(batch),
+            done,
+        );
     }
 
     /// The encoder's last hidden state of each source, `[source length, d_model]` row-major, told as by
@@ -253,7 +268,7 @@ impl Pipeline {
             let encoded = self.model.encode(&sources)?;
             (0..encoded.len()).map(|row| encoded.hidden(row)).collect()
         };
-        self.in_batches(sources, check, run, done);
+        in_batches(sources, self.limits, check, run, done);
     }
 
     fn generate_batch(&self, batch: &[&Request]) -> Result<Vec<Vec<Output>>> {
@@ -310,122 +325,7 @@ impl Pipeline {
             None => Ok(()),
         }
     }
-
-    /// Runs what passes `check` in batches and tells each item's result.
-    fn in_batches<T, A>(
-        &self,
-        items: &[T],
-        check: impl Fn(&T) -> Result<Shape>,
-        run: impl Fn(&[&T]) -> Result<Vec<A>>,
-        done: &mut dyn FnMut(usize, Result<A>) -> ControlFlow<()>,
-    ) {
-        let mut shapes = Vec::new();
-        for (index, item) in items.iter().enumerate() {
-            match check(item) {
-                Ok(shape) => shapes.push((index, shape)),
-                Err(error) => {
-                    if done(index, Err(error)).is_break() {
-                        return;
-                    }
-                }
-            }
-        }
-        // A stack of batches still to run, the shortest on top.
-        let mut batches = batches(shapes, self.batch_size, self.batch_tokens);
-        batches.reverse();
-        while let Some(mut batch) = batches.pop() {
-            let picked: Vec<&T> = batch.iter().map(|&index| &items[index]).collect();
-            match run(&picked) {
-                Ok(answers) => {
-                    for (index, answer) in batch.into_iter().zip(answers) {
-                        if done(index, Ok(answer)).is_break() {
-                            return;
-                        }
-                    }
-                }
-                // What does not fit together may fit in halves.
-                Err(Error::TooLarge { .. }) if batch.len() > 1 => {
-                    let rest = batch.split_off(batch.len() / 2);
-                    batches.extend([rest, batch]);
-                }
-                Err(error) => {
-                    let told = error.to_string();
-                    let mut first = Some(error);
-                    for index in batch {
-                        let error = first.take().unwrap_or_else(|| Error::Gpu(told.clone()));
-                        if done(index, Err(error)).is_break() {
-                            return;
-                        }
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// Sources of up to so many tokens go in full batches.
 const COMFORTABLE_TOKENS: usize = 512;
-
-/// What a request costs.
-#[derive(Clone, Copy, Debug)]
-struct Shape {
-    /// Source tokens.
-    tokens: usize,
-    /// Hypotheses that decode side by side.
-    rows: usize,
-}
-
-/// Sorts by length and cuts into batches of at most `size` items and, but for single ones, `tokens` tokens with padding
-/// and beams counted. Gives the items' indices.
-fn batches(mut items: Vec<(usize, Shape)>, size: usize, tokens: usize) -> Vec<Vec<usize>> {
-    items.sort_by_key(|(_, shape)| shape.tokens);
-    let mut batches: Vec<Vec<usize>> = Vec::new();
-    let mut rows = 0;
-    for (index, shape) in items {
-        rows += shape.rows;
-        match batches.last_mut() {
-            // Items come in ascending length: this one is what the others are padded to.
-            Some(batch) if batch.len() < size && rows.saturating_mul(shape.tokens) <= tokens => {
-                batch.push(index)
-            }
-            _ => {
-                batches.push(vec![index]);
-                rows = shape.rows;
-            }
-        }
-    }
-    batches
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shapes(tokens: &[usize], rows: usize) -> Vec<(usize, Shape)> {
-        tokens
-            .iter()
-            .map(|&tokens| Shape { tokens, rows })
-            .enumerate()
-            .collect()
-    }
-
-    #[test]
-    fn batches_hold_neighbours_in_length() {
-        let cut = batches(shapes(&[9, 2, 7, 1, 8], 1), 2, usize::MAX);
-        assert_eq!(cut, [vec![3, 1], vec![2, 4], vec![0]]);
-    }
-
-    #[test]
-    fn batches_count_padding_and_beams() {
-        // 3 sources of 4 rows padded to 10 tokens would be 120.
-        let cut = batches(shapes(&[10, 10, 10], 4), 32, 100);
-        assert_eq!(cut, [vec![0, 1], vec![2]]);
-    }
-
-    #[test]
-    fn a_source_longer_than_the_limit_goes_alone() {
-        let cut = batches(shapes(&[5, 5000, 6000], 1), 32, 100);
-        assert_eq!(cut, [vec![0], vec![1], vec![2]]);
-        assert!(batches(Vec::new(), 32, 100).is_empty());
-    }
-}
