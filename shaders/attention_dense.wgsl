@@ -20,7 +20,8 @@ var<immediate> params: Params;
 @group(0) @binding(1) var<storage, read> kv: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> mask: array<u32>;  // [batch, keys], 0 hides the key
-@group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> head_scale: array<f32>;  // [heads], multiplies the weights after softmax
+@group(0) @binding(5) var<storage, read_write> out: array<vec4<f32>>;
 
 struct Place {
     batch: u32,
@@ -64,6 +65,6 @@ fn bias_of(here: Place, i: u32, t: u32) -> f32 {
 fn store(here: Place, i: u32, c: u32, value: vec4<f32>) {
     let query_index = here.first_query + i;
     if (query_index < params.queries) {
-        out[(here.batch * params.queries + query_index) * params.out_row4 + here.head * D4 + c] = value;
+        out[(here.batch * params.queries + query_index) * params.out_row4 + here.head * D4 + c] = value * head_scale[here.head];
     }
 }

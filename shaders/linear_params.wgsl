@@ -12,6 +12,7 @@ struct Params {
     scale: f32,
     eps: f32,
     width: f32,
+    first: u32,       // row of x that row 0 of out is computed from
 }
 
 var<immediate> params: Params;

@@ -29,7 +29,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             let at = l * THREADS + local;
             let row = at / BK4;
             let column = at % BK4;
-            var value = x[min(m0 + row, params.m - 1u) * params.x_stride4 + k + column];
+            let x_row = params.first + min(m0 + row, params.m - 1u);
+            var value = x[x_row * params.x_stride4 + k + column];
             if (NORM) {
                 square[l] += dot(value, value);
                 value *= gain[k + column];

@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
     var x_row: array<u32, M_TILE>;
     for (var i = 0u; i < M_TILE; i++) {
-        x_row[i] = min(m0 + i, params.m - 1u) * params.x_stride4;
+        x_row[i] = (params.first + min(m0 + i, params.m - 1u)) * params.x_stride4;
     }
 
     var acc: array<f32, PRODUCTS>;

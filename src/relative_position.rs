@@ -57,6 +57,36 @@ pub fn bias_table(
 mod tests {
     use super::*;
 
+    /// The values of the T5 code for distances up to 400, both directions.
+    #[test]
+    fn buckets_are_those_of_transformers() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/buckets.json");
+        let fixture: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let first = fixture["first"].as_i64().unwrap();
+        let tables = fixture["tables"].as_array().unwrap();
+        assert!(tables.len() >= 4);
+        for table in tables {
+            let number = |name: &str| table[name].as_u64().unwrap() as usize;
+            let bidirectional = table["bidirectional"].as_bool().unwrap();
+            let expected = table["buckets"].as_array().unwrap();
+            assert_eq!(expected.len(), 801);
+            for (i, expected) in expected.iter().enumerate() {
+                let position = first + i as i64;
+                let found = bucket(
+                    position,
+                    bidirectional,
+                    number("num_buckets"),
+                    number("max_distance"),
+                );
+                assert_eq!(
+                    found as u64, *expected,
+                    "{position}, bidirectional {bidirectional}"
+                );
+            }
+        }
+    }
+
     /// Independent of the table: every distance, however far, indexes the same bias as its clamped distance.
     #[test]
     fn clamping_distances_to_the_maximum_loses_nothing() {

@@ -96,7 +96,7 @@ fn fixtures() -> Vec<Fixture> {
         .collect();
     directories.sort();
     assert!(
-        directories.len() >= 1,
+        directories.len() >= 20,
         "fixtures are missing: {directories:?}"
     );
     directories.iter().map(|dir| fixture(dir)).collect()

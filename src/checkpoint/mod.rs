@@ -4,10 +4,12 @@ mod directory;
 mod random;
 mod safetensors;
 mod tensor;
+mod write;
 
 pub use directory::Checkpoint;
 pub use random::{RandomTensor, RandomWeights};
 pub use tensor::{DType, Tensor};
+pub use write::write_safetensors;
 
 use crate::Result;
 

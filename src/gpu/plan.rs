@@ -10,6 +10,14 @@ use crate::Result;
 #[derive(Clone)]
 pub struct Binding(wgpu::BindGroup);
 
+enum Step {
+    Dispatch(Dispatch),
+    Copy {
+        from: wgpu::Buffer,
+        to: wgpu::Buffer,
+    },
+}
+
 struct Dispatch {
     pipeline: Arc<Pipeline>,
     binding: Binding,
@@ -18,10 +26,10 @@ struct Dispatch {
     workgroups: [u32; 3],
 }
 
-/// Dispatches in order; each sees what those before it wrote.
+/// Dispatches (and copies) in order; each sees what those before it wrote.
 #[derive(Default)]
 pub struct Plan {
-    dispatches: Vec<Dispatch>,
+    steps: Vec<Step>,
 }
 
 impl Plan {
@@ -36,28 +44,36 @@ impl Plan {
         let bytes = bytemuck::bytes_of(&immediates);
         let mut padded = [0; IMMEDIATES_BYTES as usize];
         padded[..bytes.len()].copy_from_slice(bytes);
-        self.dispatches.push(Dispatch {
+        self.steps.push(Step::Dispatch(Dispatch {
             pipeline,
             binding: binding.clone(),
             immediates: padded,
             immediates_len: bytes.len(),
             workgroups,
+        }));
+    }
+
+    /// Appends a copy of all of `from` to the start of `to`. It splits the compute pass: not for decode steps.
+    pub fn push_copy(&mut self, from: &Buffer, to: &Buffer) {
+        self.steps.push(Step::Copy {
+            from: from.raw.clone(),
+            to: to.raw.clone(),
         });
     }
 
-    /// Forgets the dispatches, keeps the memory.
+    /// Forgets the steps, keeps the memory.
     pub fn clear(&mut self) {
-        self.dispatches.clear();
+        self.steps.clear();
     }
 
-    /// Number of dispatches.
+    /// Number of steps.
     pub fn len(&self) -> usize {
-        self.dispatches.len()
+        self.steps.len()
     }
 
     /// Whether there is nothing to run.
     pub fn is_empty(&self) -> bool {
-        self.dispatches.is_empty()
+        self.steps.is_empty()
     }
 }
 
@@ -79,8 +95,8 @@ impl Gpu {
         }))
     }
 
-    /// Runs the plan in one compute pass and one submit; with a readback, waits and brings back the first `elements` f32
-    /// of a buffer.
+    /// Runs the plan in one submit, and in one compute pass where it has no copies; with a readback, waits and brings back
+    /// the first `elements` f32 of a buffer.
     ///
     /// # Errors
     /// [`crate::Error::Gpu`] with what the driver said.
@@ -90,19 +106,22 @@ impl Gpu {
         readback: Option<(&Buffer, usize, &mut Readback)>,
     ) -> Result<()> {
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            let mut current = None;
-            for dispatch in &plan.dispatches {
-                let pipeline = Arc::as_ptr(&dispatch.pipeline);
-                if current != Some(pipeline) {
-                    pass.set_pipeline(&dispatch.pipeline.raw);
-                    current = Some(pipeline);
+        let mut steps = plan.steps.iter().peekable();
+        while let Some(step) = steps.peek() {
+            match step {
+                Step::Copy { from, to } => {
+                    encoder.copy_buffer_to_buffer(from, 0, to, 0, from.size());
+                    steps.next();
                 }
-                pass.set_bind_group(0, &dispatch.binding.0, &[]);
-                pass.set_immediates(0, &dispatch.immediates[..dispatch.immediates_len]);
-                let [x, y, z] = dispatch.workgroups;
-                pass.dispatch_workgroups(x, y, z);
+                Step::Dispatch(_) => {
+                    let mut pass = encoder.begin_compute_pass(&Default::default());
+                    let mut current = None;
+                    while let Some(Step::Dispatch(dispatch)) =
+                        steps.next_if(|step| matches!(step, Step::Dispatch(_)))
+                    {
+                        dispatch.encode(&mut pass, &mut current);
+                    }
+                }
             }
         }
         if let Some((source, elements, readback)) = &readback {
@@ -113,5 +132,20 @@ impl Gpu {
             readback.fetch(&self.device, elements)?;
         }
         self.check()
+    }
+}
+
+impl Dispatch {
+    /// `current` is the pipeline that the pass has set.
+    fn encode(&self, pass: &mut wgpu::ComputePass<'_>, current: &mut Option<*const Pipeline>) {
+        let pipeline = Arc::as_ptr(&self.pipeline);
+        if *current != Some(pipeline) {
+            pass.set_pipeline(&self.pipeline.raw);
+            *current = Some(pipeline);
+        }
+        pass.set_bind_group(0, &self.binding.0, &[]);
+        pass.set_immediates(0, &self.immediates[..self.immediates_len]);
+        let [x, y, z] = self.workgroups;
+        pass.dispatch_workgroups(x, y, z);
     }
 }

@@ -1,13 +1,10 @@
 //! The decoder: one token a row and step, as one compute pass over prepared ops.
 
 use super::kv_cache::KvCache;
-use super::weights::{Block, CrossAttention};
 use super::{Encoded, Model};
 use crate::generate::{StepDecoder, StepRow};
 use crate::gpu::{Buffer, Plan, Readback};
-use crate::ops::{
-    CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear, LinearArgs,
-};
+use crate::ops::{CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear};
 use crate::{Error, Result};
 
 /// Decodes from encoded sources. Cross-attention keys and values are computed when it is made; each step then runs a
@@ -101,8 +98,8 @@ impl Model {
     }
 
     /// Every decoder layer's keys and values of the sources.
-    fn cross_keys_values(&self, encoded: &Encoded<'_>) -> Result<Vec<Buffer>> {
-        let rows = encoded.len() * encoded.width;
+    pub(super) fn cross_keys_values(&self, encoded: &Encoded<'_>) -> Result<Vec<Buffer>> {
+        let rows = encoded.batch.rows();
         let mut plan = Plan::default();
         let mut buffers = Vec::new();
         for block in &self.weights.decoder.blocks {
@@ -113,7 +110,7 @@ impl Model {
             self.linear(
                 &encoded.hidden,
                 None,
-                &cross_attention(block).kv,
+                &block.cross_attention().kv,
                 &out,
                 Epilogue::Store,
             )
@@ -123,14 +120,6 @@ impl Model {
         self.gpu.run(&plan, None)?;
         Ok(buffers)
     }
-}
-
-/// A decoder block's cross-attention.
-fn cross_attention(block: &Block) -> &CrossAttention {
-    block
-        .cross_attention
-        .as_ref()
-        .expect("decoder blocks have cross-attention")
 }
 
 impl Ops {
@@ -169,7 +158,7 @@ impl Ops {
         };
         let blocks = stack.blocks.iter().enumerate().map(|(index, block)| {
             let own = &block.self_attention;
-            let source = cross_attention(block);
+            let source = block.cross_attention();
             let feed_forward = &block.feed_forward;
             let own_kind = CachedKind::Own {
                 cache: &cache.layers[index],
@@ -181,9 +170,9 @@ impl Ops {
             };
             let source_kind = CachedKind::Source {
                 kv: &cross[index],
-                mask: &encoded.mask,
+                mask: &encoded.batch.mask,
                 sources: encoded.len(),
-                keys: encoded.width,
+                keys: encoded.batch.width,
             };
             BlockOps {
                 qkv: model.linear(x, Some(&own.norm), &own.qkv, qkv, Epilogue::Store),
@@ -202,30 +191,10 @@ impl Ops {
                 wo: model.linear(inner_layer, None, &feed_forward.wo, x, Epilogue::Add),
             }
         });
-        let scale = if model.config.scale_decoder_outputs {
-            (model.config.d_model as f32).powf(-0.5)
-        } else {
-            1.0
-        };
         Ops {
             embed: Embed::new(gpu, rows, 4, &model.weights.shared, x),
             blocks: blocks.collect(),
-            head: Linear::new(
-                gpu,
-                &LinearArgs {
-                    x,
-                    norm: Some(model.norm(&stack.final_norm)),
-                    weights: model
-                        .weights
-                        .lm_head
-                        .as_ref()
-                        .unwrap_or(&model.weights.shared),
-                    out: logits,
-                    out_width: model.config.vocab_size,
-                    epilogue: Epilogue::Store,
-                    scale,
-                },
-            ),
+            head: model.head(x, false, logits),
         }
     }
 

@@ -3,12 +3,16 @@
 mod decoder;
 mod encoder;
 mod kv_cache;
+mod stack;
+mod teacher_forcing;
 mod weights;
 
 use std::sync::Arc;
 
 pub use decoder::Decoder;
-pub use encoder::Encoded;
+pub use encoder::{EncodeOptions, Encoded};
+pub use stack::{Trace, TraceOptions};
+pub use teacher_forcing::DecodeOptions;
 
 use crate::gpu::Gpu;
 use crate::ops::WeightDType;

@@ -39,6 +39,8 @@ pub(super) struct Weights {
     pub lm_head: Option<Matrix>,
     pub encoder: Stack,
     pub decoder: Stack,
+    /// `[num_heads]` ones: no head masked.
+    pub ones: Buffer,
 }
 
 pub(super) struct Stack {
@@ -58,8 +60,17 @@ impl Stack {
 
 pub(super) struct Block {
     pub self_attention: SelfAttention,
-    pub cross_attention: Option<CrossAttention>,
+    cross_attention: Option<CrossAttention>,
     pub feed_forward: FeedForward,
+}
+
+impl Block {
+    /// The cross-attention of a decoder block.
+    pub fn cross_attention(&self) -> &CrossAttention {
+        self.cross_attention
+            .as_ref()
+            .expect("decoder blocks have cross-attention")
+    }
 }
 
 pub(super) struct SelfAttention {
@@ -117,6 +128,7 @@ impl Weights {
             },
             encoder: uploader.stack(&parameters.encoder, true)?,
             decoder: uploader.stack(&parameters.decoder, false)?,
+            ones: gpu.buffer_from("no head mask", &vec![1f32; config.num_heads])?,
         })
     }
 }

@@ -7,19 +7,36 @@ const BINDINGS: &[Access] = &[
     Access::Read,
     Access::Read,
     Access::Read,
+    Access::Read,
+    Access::ReadWrite,
+];
+
+/// As [`BINDINGS`], and the weights.
+const WEIGHTS_BINDINGS: &[Access] = &[
+    Access::Read,
+    Access::Read,
+    Access::Read,
+    Access::Read,
+    Access::Read,
+    Access::ReadWrite,
     Access::ReadWrite,
 ];
 
 /// Queries a workgroup.
 const TQ: usize = 8;
 
+fn constants(queries: usize, head_width: usize, causal: bool, biased: bool) -> String {
+    format!(
+        "const TQ: u32 = {queries}u;\nconst D4: u32 = {}u;\nconst CAUSAL: bool = {causal};\n\
+         const BIASED: bool = {biased};\n",
+        head_width / 4
+    )
+}
+
 fn kernel(head_width: usize, causal: bool, biased: bool) -> Kernel {
     Kernel {
         name: "attention",
-        constants: format!(
-            "const TQ: u32 = {TQ}u;\nconst D4: u32 = {}u;\nconst CAUSAL: bool = {causal};\nconst BIASED: bool = {biased};\n",
-            head_width / 4
-        ),
+        constants: constants(TQ, head_width, causal, biased),
         parts: &[
             include_str!("../../shaders/attention_dense.wgsl"),
             include_str!("../../shaders/attention.wgsl"),
@@ -28,11 +45,24 @@ fn kernel(head_width: usize, causal: bool, biased: bool) -> Kernel {
     }
 }
 
+fn weights_kernel(head_width: usize, causal: bool, biased: bool) -> Kernel {
+    Kernel {
+        name: "attention_weights",
+        constants: constants(1, head_width, causal, biased),
+        parts: &[
+            include_str!("../../shaders/attention_dense.wgsl"),
+            include_str!("../../shaders/attention_weights.wgsl"),
+        ],
+        bindings: WEIGHTS_BINDINGS,
+    }
+}
+
 pub(super) fn variants() -> Vec<Kernel> {
     let mut kernels = Vec::new();
     for head_width in [16, 64, 128, 256] {
         for (causal, biased) in [(false, true), (true, true), (false, false)] {
             kernels.push(kernel(head_width, causal, biased));
+            kernels.push(weights_kernel(head_width, causal, biased));
         }
     }
     kernels
@@ -58,8 +88,12 @@ pub struct AttentionArgs<'a> {
     pub heads: usize,
     /// Padded width of a head, at most 256.
     pub head_width: usize,
+    /// `[heads]`, multiplies a head's weights after softmax: ones, or a head mask.
+    pub head_scale: &'a Buffer,
     /// `[batch, queries, heads * head_width]`
     pub out: &'a Buffer,
+    /// `[batch, heads, queries, keys]`, where the weights themselves are wanted.
+    pub weights: Option<&'a Buffer>,
 }
 
 #[repr(C)]
@@ -79,6 +113,7 @@ struct Params {
 pub struct Attention {
     binding: Binding,
     kernel: Kernel,
+    weights: Option<(Binding, Kernel, usize)>,
     params: Params,
     heads: usize,
     room: [usize; 3],
@@ -93,11 +128,33 @@ impl Attention {
         if let Some(bias) = args.bias {
             assert!(bias.size() as usize >= args.heads * (2 * args.max_distance + 1) * 4);
         }
+        assert!(args.head_scale.size() as usize >= args.heads * 4);
+        let biased = args.bias.is_some();
         let bias = args.bias.unwrap_or(args.mask);
         let floats = |buffer: &Buffer| buffer.size() as usize / 4;
         Attention {
-            binding: gpu.bind(BINDINGS, &[args.q, args.kv, bias, args.mask, args.out]),
-            kernel: kernel(args.head_width, args.causal, args.bias.is_some()),
+            binding: gpu.bind(
+                BINDINGS,
+                &[args.q, args.kv, bias, args.mask, args.head_scale, args.out],
+            ),
+            kernel: kernel(args.head_width, args.causal, biased),
+            weights: args.weights.map(|weights| {
+                let buffers = [
+                    args.q,
+                    args.kv,
+                    bias,
+                    args.mask,
+                    args.head_scale,
+                    args.out,
+                    weights,
+                ];
+                let kernel = weights_kernel(args.head_width, args.causal, biased);
+                (
+                    gpu.bind(WEIGHTS_BINDINGS, &buffers),
+                    kernel,
+                    floats(weights),
+                )
+            }),
             params: Params {
                 queries: 0,
                 keys: 0,
@@ -140,5 +197,13 @@ impl Attention {
             params,
             workgroups,
         );
+        if let Some((binding, kernel, room)) = &self.weights {
+            assert!(
+                batch * self.heads * queries * keys <= *room,
+                "attention: no room for its weights"
+            );
+            let workgroups = [queries as u32, self.heads as u32, batch as u32];
+            plan.push(gpu.pipeline(kernel), binding, params, workgroups);
+        }
     }
 }

@@ -51,7 +51,8 @@ pub struct Linear {
     dtype: WeightDType,
     norm: bool,
     epilogue: Epilogue,
-    max_rows: usize,
+    x_rows: usize,
+    out_rows: usize,
 }
 
 #[repr(C)]
@@ -66,6 +67,7 @@ struct Params {
     scale: f32,
     eps: f32,
     width: f32,
+    first: u32,
 }
 
 /// How a linear layer is laid over workgroups.
@@ -281,6 +283,7 @@ impl Linear {
             scale,
             eps: norm.map_or(0.0, |norm| norm.eps),
             width: norm.map_or(1.0, |norm| norm.width as f32),
+            first: 0,
         };
         let parts = weights
             .parts
@@ -302,17 +305,23 @@ impl Linear {
             dtype: weights.dtype,
             norm: norm.is_some(),
             epilogue,
-            max_rows: (x.size() as usize / (weights.width * 4))
-                .min(out.size() as usize / (out_width * 4)),
+            x_rows: x.size() as usize / (weights.width * 4),
+            out_rows: out.size() as usize / (out_width * 4),
         }
     }
 
     /// Computes the first `rows` rows.
     pub fn record(&self, gpu: &Gpu, rows: usize, plan: &mut Plan) {
+        self.record_window(gpu, 0, rows, plan);
+    }
+
+    /// Computes rows 0.. of `out` from rows `first..first + rows` of `x`: for outputs too wide to keep all at once.
+    pub fn record_window(&self, gpu: &Gpu, first: usize, rows: usize, plan: &mut Plan) {
         assert!(
-            rows <= self.max_rows,
-            "linear: {rows} rows, room for {}",
-            self.max_rows
+            first + rows <= self.x_rows && rows <= self.out_rows,
+            "linear: rows {first} + {rows}, room for {} and {}",
+            self.x_rows,
+            self.out_rows
         );
         let tiling = Tiling::for_rows(rows);
         let pipeline = gpu.pipeline(&kernel(tiling, self.dtype, self.norm, self.epilogue));
@@ -320,6 +329,7 @@ impl Linear {
         for (binding, params) in &self.parts {
             let params = Params {
                 m: rows as u32,
+                first: first as u32,
                 ..*params
             };
             let workgroups = [

@@ -53,12 +53,16 @@ fn check_dense(shape: Shape) {
     let kv = values(2, batch * keys * kv_width);
     let bias = values(3, heads * (2 * max_distance + 1));
     let mask = mask(batch, keys);
+    let scale: Vec<f32> = (0..heads).map(|head| 1.0 - 0.25 * head as f32).collect();
     let buffers = [
         gpu.buffer_from("q", &q).unwrap(),
         gpu.buffer_from("kv", &kv).unwrap(),
         gpu.buffer_from("bias", &bias).unwrap(),
         gpu.buffer_from("mask", &mask).unwrap(),
         gpu.buffer("out", (batch * queries * inner * 4) as u64)
+            .unwrap(),
+        gpu.buffer_from("head scale", &scale).unwrap(),
+        gpu.buffer("weights", (batch * heads * queries * keys * 4) as u64)
             .unwrap(),
     ];
     let args = AttentionArgs {
@@ -74,12 +78,16 @@ fn check_dense(shape: Shape) {
         causal,
         heads,
         head_width: d_kv,
+        head_scale: &buffers[5],
         out: &buffers[4],
+        weights: Some(&buffers[6]),
     };
     let mut plan = Plan::default();
     Attention::new(&gpu, &args).record(&gpu, batch, queries, keys, &mut plan);
     gpu.run(&plan, None).unwrap();
     let found = gpu.read(&buffers[4], batch * queries * inner).unwrap();
+    let size = heads * queries * keys;
+    let found_weights = gpu.read(&buffers[6], batch * size).unwrap();
 
     for row in 0..batch {
         let part = |offset: usize| -> Vec<f32> {
@@ -90,7 +98,7 @@ fn check_dense(shape: Shape) {
                 .collect()
         };
         let key_mask: Vec<bool> = mask[row * keys..][..keys].iter().map(|m| *m != 0).collect();
-        let expected = reference::Attention {
+        let twin = reference::Attention {
             num_heads: heads,
             d_kv,
             q: &q[row * queries * inner..][..queries * inner],
@@ -100,8 +108,17 @@ fn check_dense(shape: Shape) {
             key_mask: Some(&key_mask),
             causal,
             query_offset: 0,
+        };
+        let mut weights = twin.weights();
+        for (head, scale) in weights.chunks_exact_mut(queries * keys).zip(&scale) {
+            head.iter_mut().for_each(|weight| *weight *= scale);
         }
-        .output();
+        let error = max_error(&found_weights[row * size..][..size], &weights);
+        assert!(
+            error < 5e-6,
+            "{shape:?} row {row}: weights off by {error:e}"
+        );
+        let expected = twin.mix(&weights);
         let error = max_error(
             &found[row * queries * inner..][..queries * inner],
             &expected,

@@ -1,0 +1,63 @@
+//! Writing safetensors, one tensor in memory at a time.
+
+use std::cmp::Reverse;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use serde_json::{Map, json};
+
+use super::{DType, TensorSource};
+use crate::{Error, Result};
+
+/// Writes every tensor of `source` to a safetensors file.
+///
+/// # Errors
+/// [`Error::Io`] names the file; errors of the source are passed on.
+pub fn write_safetensors(source: &dyn TensorSource, path: &Path) -> Result<()> {
+    let mut entries = Vec::new();
+    for name in source.names() {
+        if let Some(tensor) = source.tensor(name)? {
+            entries.push((
+                Reverse(tensor.dtype.size()),
+                name,
+                tensor.dtype,
+                tensor.shape,
+            ));
+        }
+    }
+    // Wider elements first, so that every tensor is aligned to its own.
+    entries.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+
+    let mut header = Map::new();
+    header.insert("__metadata__".into(), json!({"format": "pt"}));
+    let mut end = 0;
+    for (_, name, dtype, shape) in &entries {
+        let start = end;
+        end += shape.iter().product::<usize>() * dtype.size();
+        let dtype = match dtype {
+            DType::F32 => "F32",
+            DType::F16 => "F16",
+            DType::BF16 => "BF16",
+        };
+        let entry = json!({"dtype": dtype, "shape": shape, "data_offsets": [start, end]});
+        header.insert((*name).to_owned(), entry);
+    }
+    let mut header = serde_json::to_vec(&header).expect("a map of strings and numbers is JSON");
+    header.resize(header.len().next_multiple_of(8), b' ');
+
+    let io = |source| Error::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = BufWriter::new(File::create(path).map_err(io)?);
+    file.write_all(&(header.len() as u64).to_le_bytes())
+        .map_err(io)?;
+    file.write_all(&header).map_err(io)?;
+    for (_, name, ..) in &entries {
+        if let Some(tensor) = source.tensor(name)? {
+            file.write_all(&tensor.data).map_err(io)?;
+        }
+    }
+    file.flush().map_err(io)
+}

@@ -1,0 +1,364 @@
+//! Checkpoint files: read, sharded, broken; the parameter tree; random weights.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, TensorView};
+use t5_gpu::checkpoint::{Checkpoint, DType, Tensor, TensorSource, write_safetensors};
+use t5_gpu::parameters::{Parameters, layout, random};
+use t5_gpu::{Error, Result, T5Config};
+
+/// A tiny model whose sizes all differ.
+fn config(fields: &str) -> T5Config {
+    T5Config::from_json(&format!(
+        r#"{{"model_type": "t5", "vocab_size": 19, "d_model": 6, "d_kv": 5, "d_ff": 7, "num_heads": 3,
+            "num_layers": 2, "num_decoder_layers": 3 {fields}}}"#
+    ))
+    .unwrap()
+}
+
+/// Tensors by name, all f32.
+struct Tensors(BTreeMap<String, (Vec<usize>, Vec<f32>)>);
+
+impl Tensors {
+    /// Tensor number i holds i, i + 1, i + 2, ...
+    fn of(config: &T5Config) -> Self {
+        let numbered = layout(config).into_iter().enumerate();
+        Tensors(
+            numbered
+                .map(|(i, (name, shape))| {
+                    let values = (0..shape.iter().product()).map(|j: usize| (i + j) as f32);
+                    (name, (shape, values.collect()))
+                })
+                .collect(),
+        )
+    }
+
+    fn rename(&mut self, from: &str, to: &str) {
+        let tensor = self.0.remove(from).unwrap();
+        self.0.insert(to.into(), tensor);
+    }
+}
+
+impl TensorSource for Tensors {
+    fn names(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
+    }
+
+    fn tensor(&self, name: &str) -> Result<Option<Tensor<'_>>> {
+        Ok(self.0.get(name).map(|(shape, values)| Tensor {
+            name: name.into(),
+            dtype: DType::F32,
+            shape: shape.clone(),
+            data: Cow::Borrowed(bytemuck::cast_slice(values)),
+        }))
+    }
+}
+
+fn write(path: &Path, tensors: &[(&str, Dtype, Vec<usize>, Vec<u8>)]) {
+    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+        (
+            *name,
+            TensorView::new(*dtype, shape.clone(), bytes).unwrap(),
+        )
+    });
+    safetensors::serialize_to_file(views, None, path).unwrap();
+}
+
+fn f32s(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+fn line(error: Error) -> String {
+    let text = error.to_string();
+    assert!(!text.contains('\n'), "{text}");
+    text
+}
+
+#[test]
+fn all_three_types_read_as_f32() {
+    let dir = tempfile::tempdir().unwrap();
+    let values = [0.0f32, -1.5, 1.0 / 3.0, 65504.0, 1e-3];
+    let f16: Vec<u8> = values
+        .iter()
+        .flat_map(|&x| half::f16::from_f32(x).to_le_bytes())
+        .collect();
+    let bf16: Vec<u8> = values
+        .iter()
+        .flat_map(|&x| half::bf16::from_f32(x).to_le_bytes())
+        .collect();
+    let file = dir.path().join("model.safetensors");
+    write(
+        &file,
+        &[
+            ("a", Dtype::F32, vec![1, 5], f32s(&values)),
+            ("b", Dtype::F16, vec![5], f16),
+            ("c", Dtype::BF16, vec![5, 1], bf16),
+            ("d", Dtype::I64, vec![1], vec![0; 8]),
+        ],
+    );
+    let bytes = std::fs::read(&file).unwrap();
+    for checkpoint in [Checkpoint::open(dir.path()), Checkpoint::from_bytes(bytes)] {
+        let checkpoint = checkpoint.unwrap();
+        assert_eq!(checkpoint.names(), ["a", "b", "c", "d"]);
+        let read = |name| checkpoint.tensor(name).unwrap().unwrap();
+        assert_eq!((read("a").shape, read("a").dtype), (vec![1, 5], DType::F32));
+        assert_eq!(read("a").to_f32(), values);
+        for (f16, x) in read("b").to_f32().iter().zip(values) {
+            assert!((f16 - x).abs() <= x.abs() / 2048.0, "{f16} for {x}");
+        }
+        for (bf16, x) in read("c").to_f32().iter().zip(values) {
+            assert!((bf16 - x).abs() <= x.abs() / 256.0, "{bf16} for {x}");
+        }
+        let mut part = [0.0; 2];
+        read("a").read_f32(1..3, &mut part);
+        assert_eq!(part, values[1..3]);
+        assert!(checkpoint.tensor("e").unwrap().is_none());
+        // Only who asks for a tensor of another type hears of it.
+        let error = line(checkpoint.tensor("d").unwrap_err());
+        assert!(error.contains("I64") && error.contains("of d"), "{error}");
+    }
+}
+
+#[test]
+fn broken_files_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = line(Checkpoint::open(dir.path()).err().unwrap());
+    assert!(error.contains("model.safetensors"), "{error}");
+
+    let file = dir.path().join("model.safetensors");
+    write(&file, &[("a", Dtype::F32, vec![4], f32s(&[1.0; 4]))]);
+    let whole = std::fs::read(&file).unwrap();
+    for length in [0, 3, 8, 20, whole.len() - 1] {
+        std::fs::write(&file, &whole[..length]).unwrap();
+        let error = line(Checkpoint::open(dir.path()).err().unwrap());
+        assert!(
+            error.contains("model.safetensors"),
+            "{length} bytes: {error}"
+        );
+    }
+    let mut corrupt = whole.clone();
+    corrupt[12] ^= 0xff;
+    let mut huge = whole.clone();
+    huge[..8].fill(0xff);
+    let longer = [&whole[..], &[0]].concat();
+    for bytes in [corrupt, huge, longer] {
+        std::fs::write(&file, bytes).unwrap();
+        let error = line(Checkpoint::open(dir.path()).err().unwrap());
+        assert!(error.contains("model.safetensors"), "{error}");
+    }
+}
+
+#[test]
+fn shards_are_found_through_their_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = |map: &str| {
+        let text = format!(r#"{{"metadata": {{}}, "weight_map": {map}}}"#);
+        std::fs::write(dir.path().join("model.safetensors.index.json"), text).unwrap();
+    };
+    write(
+        &dir.path().join("one"),
+        &[("a", Dtype::F32, vec![1], f32s(&[1.0]))],
+    );
+    write(
+        &dir.path().join("two"),
+        &[("b", Dtype::F32, vec![1], f32s(&[2.0]))],
+    );
+    index(r#"{"a": "one", "b": "two"}"#);
+    let checkpoint = Checkpoint::open(dir.path()).unwrap();
+    assert_eq!(checkpoint.names(), ["a", "b"]);
+    assert_eq!(checkpoint.tensor("b").unwrap().unwrap().to_f32(), [2.0]);
+
+    let error = || line(Checkpoint::open(dir.path()).err().unwrap());
+    index(r#"{"a": "one", "b": "three"}"#);
+    assert!(error().contains("three"), "{}", error());
+    index(r#"{"a": "one", "c": "two"}"#);
+    assert!(
+        error().contains("two") && error().contains(" c,"),
+        "{}",
+        error()
+    );
+    index(r#"{"a": "../one"}"#);
+    assert!(error().contains("../one"), "{}", error());
+    index("[]");
+    assert!(error().contains("index.json"), "{}", error());
+}
+
+#[test]
+fn the_tree_takes_every_tensor_once() {
+    for fields in [
+        "",
+        r#", "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false"#,
+        r#", "model_type": "umt5", "tie_word_embeddings": false"#,
+    ] {
+        let config = config(fields);
+        let source = Tensors::of(&config);
+        let parameters = Parameters::load(&source, &config).unwrap();
+        let loaded: Vec<_> = parameters
+            .tensors()
+            .iter()
+            .map(|tensor| (tensor.name.clone(), tensor.shape.clone()))
+            .collect();
+        assert_eq!(loaded, layout(&config));
+        let elements: usize = source.0.values().map(|(_, values)| values.len()).sum();
+        assert_eq!(parameters.parameter_count(), elements as u64);
+        assert_eq!(parameters.byte_size(), 4 * elements as u64);
+        assert_eq!(parameters.decoder.blocks.len(), 3);
+        let last = &parameters.decoder.blocks[2];
+        assert!(last.cross_attention.is_some());
+        let umt5 = fields.contains("umt5");
+        assert_eq!(last.self_attention.relative_attention_bias.is_some(), umt5);
+    }
+}
+
+#[test]
+fn the_embedding_goes_by_several_names() {
+    let config = config("");
+    let head = |source: &Tensors| {
+        Parameters::load(source, &config)
+            .unwrap()
+            .lm_head
+            .map(|head| head.to_f32())
+    };
+    for name in [
+        "encoder.embed_tokens.weight",
+        "decoder.embed_tokens.weight",
+        "lm_head.weight",
+    ] {
+        let mut source = Tensors::of(&config);
+        source.rename("shared.weight", name);
+        let parameters = Parameters::load(&source, &config).unwrap();
+        assert_eq!(parameters.shared.name, name);
+        assert!(parameters.lm_head.is_none());
+    }
+    let mut source = Tensors::of(&config);
+    let (shape, shared) = source.0["shared.weight"].clone();
+    // The same values again are the same head; others are a head of their own.
+    source
+        .0
+        .insert("lm_head.weight".into(), (shape.clone(), shared.clone()));
+    assert_eq!(head(&source), None);
+    source
+        .0
+        .insert("lm_head.weight".into(), (shape, vec![0.5; shared.len()]));
+    assert_eq!(head(&source), Some(vec![0.5; shared.len()]));
+}
+
+#[test]
+fn missing_and_misshapen_tensors_are_named() {
+    let config = config("");
+    let load = |source: &Tensors| line(Parameters::load(source, &config).err().unwrap());
+
+    let mut source = Tensors::of(&config);
+    source.rename("shared.weight", "elsewhere");
+    assert!(load(&source).contains("shared.weight") && load(&source).contains("[19, 6]"));
+
+    let mut source = Tensors::of(&config);
+    source
+        .0
+        .remove("decoder.block.2.layer.1.EncDecAttention.k.weight");
+    let error = load(&source);
+    assert!(
+        error.contains("decoder.block.2.layer.1.EncDecAttention.k.weight"),
+        "{error}"
+    );
+
+    let mut source = Tensors::of(&config);
+    let name = "encoder.block.1.layer.0.SelfAttention.o.weight";
+    source.0.get_mut(name).unwrap().0.reverse();
+    let error = load(&source);
+    assert!(
+        error.contains(name) && error.contains("[15, 6]") && error.contains("[6, 15]"),
+        "{error}"
+    );
+
+    // What old files carry in vain is no matter.
+    let mut source = Tensors::of(&config);
+    let unused = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
+    source.0.insert(unused.into(), (vec![1], vec![0.0]));
+    Parameters::load(&source, &config).unwrap();
+}
+
+#[test]
+fn random_weights_depend_on_the_seed_alone() {
+    let config = T5Config::preset("t5-small").unwrap();
+    let weights = random(&config, 7, DType::F32);
+    let again = random(&config, 7, DType::F32);
+    let other = random(&config, 8, DType::F32);
+    let name = "decoder.block.3.layer.2.DenseReluDense.wi.weight";
+    let read = |weights: &dyn TensorSource, name| weights.tensor(name).unwrap().unwrap().to_f32();
+    assert_eq!(read(&weights, name), read(&again, name));
+    assert_ne!(read(&weights, name), read(&other, name));
+    assert_ne!(
+        read(&weights, name),
+        read(&weights, "decoder.block.4.layer.2.DenseReluDense.wi.weight")
+    );
+    let wi = read(&weights, name);
+    let mean = wi.iter().sum::<f32>() / wi.len() as f32;
+    let variance = wi.iter().map(|x| x * x).sum::<f32>() / wi.len() as f32;
+    assert!(mean.abs() < 1e-3, "{mean}");
+    assert!((variance * 512.0 - 1.0).abs() < 0.01, "{variance}");
+    assert!(weights.tensor("nothing").unwrap().is_none());
+    assert_eq!(weights.names().len(), layout(&config).len());
+}
+
+#[test]
+fn random_weights_come_in_every_type() {
+    let config = config("");
+    let exact = random(&config, 1, DType::F32);
+    for (dtype, bits) in [(DType::F16, 11), (DType::BF16, 8)] {
+        let rounded = random(&config, 1, dtype);
+        Parameters::load(&rounded, &config).unwrap();
+        let rounded = rounded.tensor("shared.weight").unwrap().unwrap();
+        let exact = exact.tensor("shared.weight").unwrap().unwrap();
+        assert_eq!(rounded.dtype, dtype);
+        for (a, b) in rounded.to_f32().iter().zip(exact.to_f32()) {
+            assert!(
+                (a - b).abs() <= b.abs() / (1 << bits) as f32 + 1e-7,
+                "{a} for {b}"
+            );
+        }
+    }
+}
+
+/// Read back by the safetensors crate, tensors of an odd size and of two types.
+#[test]
+fn written_files_are_safetensors() {
+    struct Two(Vec<u8>);
+    impl TensorSource for Two {
+        fn names(&self) -> Vec<&str> {
+            vec!["a", "b"]
+        }
+        fn tensor(&self, name: &str) -> Result<Option<Tensor<'_>>> {
+            let (dtype, shape, bytes) = match name {
+                "a" => (DType::BF16, vec![3], 6),
+                _ => (DType::F32, vec![1, 2], 8),
+            };
+            Ok(Some(Tensor {
+                name: name.into(),
+                dtype,
+                shape,
+                data: Cow::Borrowed(&self.0[..bytes]),
+            }))
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.safetensors");
+    let source = Two((1..9).collect());
+    write_safetensors(&source, &path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(file.len(), 2);
+    let (a, b) = (file.tensor("a").unwrap(), file.tensor("b").unwrap());
+    assert_eq!(
+        (a.dtype(), a.shape(), a.data()),
+        (Dtype::BF16, &[3][..], &[1, 2, 3, 4, 5, 6][..])
+    );
+    assert_eq!(
+        (b.dtype(), b.shape(), b.data()),
+        (Dtype::F32, &[1, 2][..], &source.0[..])
+    );
+    let error = line(write_safetensors(&source, &dir.path().join("no/where")).unwrap_err());
+    assert!(error.contains("where"), "{error}");
+}
