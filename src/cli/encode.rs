@@ -42,11 +42,11 @@ impl Service for Encoding {
     type Request = Vec<u32>;
     type Answer = Vec<f32>;
 
-    fn from_text(&self, text: &str) -> Result<Vec<u32>> {
+    fn read_text(&self, text: &str) -> Result<Vec<u32>> {
         encode(self.pipeline.tokenizer(), text)
     }
 
-    fn from_json(&self, mut fields: Map<String, Value>) -> Result<Vec<u32>> {
+    fn read_json(&self, mut fields: Map<String, Value>) -> Result<Vec<u32>> {
         let ids = take_source(&mut fields, self.pipeline.tokenizer(), "")?;
         refuse_unknown(fields.keys())?;
         Ok(ids)
@@ -56,7 +56,7 @@ impl Service for Encoding {
         self.pipeline.encode_each(requests, done);
     }
 
-    fn to_text(&self, ids: &Vec<u32>, hidden: &Vec<f32>) -> String {
+    fn write_text(&self, ids: &Vec<u32>, hidden: &Vec<f32>) -> String {
         let mut text = format!("shape [{}, {}]", ids.len(), self.pipeline.config().d_model);
         for (id, row) in ids.iter().zip(self.rows(hidden)) {
             let numbers = |row: &[f32]| {
@@ -74,7 +74,7 @@ impl Service for Encoding {
         text
     }
 
-    fn to_json(&self, ids: &Vec<u32>, hidden: &Vec<f32>) -> Map<String, Value> {
+    fn write_json(&self, ids: &Vec<u32>, hidden: &Vec<f32>) -> Map<String, Value> {
         Map::from_iter([
             ("input_ids".into(), json!(ids)),
             (

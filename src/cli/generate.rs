@@ -60,7 +60,7 @@ impl Service for Generating {
     type Request = Request;
     type Answer = Vec<Output>;
 
-    fn from_text(&self, text: &str) -> Result<Request> {
+    fn read_text(&self, text: &str) -> Result<Request> {
         let input_ids = encode(self.pipeline.tokenizer(), &format!("{}{text}", self.prefix))?;
         Ok(Request {
             input_ids,
@@ -68,7 +68,7 @@ impl Service for Generating {
         })
     }
 
-    fn from_json(&self, mut fields: Map<String, Value>) -> Result<Request> {
+    fn read_json(&self, mut fields: Map<String, Value>) -> Result<Request> {
         let input_ids = take_source(&mut fields, self.pipeline.tokenizer(), &self.prefix)?;
         let mut options = self.options.clone();
         refuse_unknown(&options.apply_json(&fields)?)?;
@@ -79,7 +79,7 @@ impl Service for Generating {
         self.pipeline.generate_each(requests, done);
     }
 
-    fn to_text(&self, _: &Request, outputs: &Vec<Output>) -> String {
+    fn write_text(&self, _: &Request, outputs: &Vec<Output>) -> String {
         let line = |output: &Output| {
             let text = match &output.text {
                 // A line out for a line in, whatever the model writes.
@@ -94,7 +94,7 @@ impl Service for Generating {
         outputs.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    fn to_json(&self, _: &Request, outputs: &Vec<Output>) -> Map<String, Value> {
+    fn write_json(&self, _: &Request, outputs: &Vec<Output>) -> Map<String, Value> {
         let output = |output: &Output| {
             let mut fields = Map::from_iter([("token_ids".to_owned(), json!(output.token_ids))]);
             fields.extend(

@@ -44,7 +44,7 @@ impl Service for Scoring {
     type Request = ScoreRequest;
     type Answer = Scored;
 
-    fn from_text(&self, text: &str) -> Result<ScoreRequest> {
+    fn read_text(&self, text: &str) -> Result<ScoreRequest> {
         let (source, target) = match &self.target {
             Some(target) => (text, target.as_str()),
             None => text.split_once('\t').ok_or_else(|| {
@@ -58,7 +58,7 @@ impl Service for Scoring {
         })
     }
 
-    fn from_json(&self, mut fields: Map<String, Value>) -> Result<ScoreRequest> {
+    fn read_json(&self, mut fields: Map<String, Value>) -> Result<ScoreRequest> {
         let tokenizer = self.pipeline.tokenizer();
         let input_ids = take_source(&mut fields, tokenizer, "")?;
         if let (Some(target), false) = (&self.target, fields.contains_key("labels")) {
@@ -73,11 +73,11 @@ impl Service for Scoring {
         self.pipeline.score_each(requests, done);
     }
 
-    fn to_text(&self, _: &ScoreRequest, score: &Scored) -> String {
+    fn write_text(&self, _: &ScoreRequest, score: &Scored) -> String {
         score.loss.to_string()
     }
 
-    fn to_json(&self, request: &ScoreRequest, score: &Scored) -> Map<String, Value> {
+    fn write_json(&self, request: &ScoreRequest, score: &Scored) -> Map<String, Value> {
         Map::from_iter([
             ("labels".into(), json!(request.labels)),
             ("loss".into(), json!(score.loss)),

@@ -20,15 +20,15 @@ pub trait Service {
     type Answer;
 
     /// A request out of a plain text.
-    fn from_text(&self, text: &str) -> Result<Self::Request>;
+    fn read_text(&self, text: &str) -> Result<Self::Request>;
     /// A request out of a `--jsonl` object, its `id` taken out.
-    fn from_json(&self, fields: Map<String, Value>) -> Result<Self::Request>;
+    fn read_json(&self, fields: Map<String, Value>) -> Result<Self::Request>;
     /// Answers requests in any order, telling each as soon as it is there, by its index, until told to stop.
     fn answer(&self, requests: &[Self::Request], done: Done<'_, Self::Answer>);
     /// What is printed for a plain text, without the last newline.
-    fn to_text(&self, request: &Self::Request, answer: &Self::Answer) -> String;
+    fn write_text(&self, request: &Self::Request, answer: &Self::Answer) -> String;
     /// The fields of the `--jsonl` answer but `id`.
-    fn to_json(&self, request: &Self::Request, answer: &Self::Answer) -> Map<String, Value>;
+    fn write_json(&self, request: &Self::Request, answer: &Self::Answer) -> Map<String, Value>;
 }
 
 /// Takes one answer by its request's index.
@@ -231,12 +231,12 @@ impl<S: Service> Writer<'_, S> {
             Err(error) => (Value::Null, Err(error)),
             Ok(text) if text.trim().is_empty() => return None,
             Ok(text) if line.is_argument || !self.jsonl => {
-                (Value::from(line.number - 1), self.service.from_text(&text))
+                (Value::from(line.number - 1), self.service.read_text(&text))
             }
             Ok(text) => match serde_json::from_str::<Value>(&text) {
                 Ok(Value::Object(mut fields)) => {
                     let id = fields.remove("id").unwrap_or(Value::Null);
-                    (id, self.service.from_json(fields))
+                    (id, self.service.read_json(fields))
                 }
                 Ok(_) => (
                     Value::Null,
@@ -286,11 +286,11 @@ impl<S: Service> Writer<'_, S> {
             match (answer, self.jsonl) {
                 (Ok((request, answer)), true) => {
                     let mut object = Map::from_iter([("id".to_owned(), id)]);
-                    object.extend(self.service.to_json(request, &answer));
+                    object.extend(self.service.write_json(request, &answer));
                     writeln!(out, "{}", Value::Object(object))?;
                 }
                 (Ok((request, answer)), false) => {
-                    writeln!(out, "{}", self.service.to_text(request, &answer))?
+                    writeln!(out, "{}", self.service.write_text(request, &answer))?
                 }
                 (Err(error), true) => {
                     self.failed = true;

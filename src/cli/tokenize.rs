@@ -51,11 +51,11 @@ impl Service for Tokenizing {
     type Request = Vec<u32>;
     type Answer = ();
 
-    fn from_text(&self, text: &str) -> Result<Vec<u32>> {
+    fn read_text(&self, text: &str) -> Result<Vec<u32>> {
         self.tokenizer.encode(text)
     }
 
-    fn from_json(&self, mut fields: Map<String, Value>) -> Result<Vec<u32>> {
+    fn read_json(&self, mut fields: Map<String, Value>) -> Result<Vec<u32>> {
         let ids = take_source(&mut fields, Some(&self.tokenizer), "")?;
         refuse_unknown(fields.keys())?;
         Ok(ids)
@@ -69,14 +69,14 @@ impl Service for Tokenizing {
         }
     }
 
-    fn to_text(&self, ids: &Vec<u32>, (): &()) -> String {
+    fn write_text(&self, ids: &Vec<u32>, (): &()) -> String {
         if self.tokens {
             return self.tokenizer.tokens(ids).join(" ");
         }
         ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")
     }
 
-    fn to_json(&self, ids: &Vec<u32>, (): &()) -> Map<String, Value> {
+    fn write_json(&self, ids: &Vec<u32>, (): &()) -> Map<String, Value> {
         Map::from_iter([
             ("input_ids".into(), json!(ids)),
             ("tokens".into(), json!(self.tokenizer.tokens(ids))),

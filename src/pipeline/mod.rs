@@ -265,8 +265,7 @@ impl Pipeline {
         };
         let run = |batch: &[&Vec<u32>]| {
             let sources: Vec<Vec<u32>> = batch.iter().map(|&source| source.clone()).collect();
-            let encoded = self.model.encode(&sources)?;
-            (0..encoded.len()).map(|row| encoded.hidden(row)).collect()
+            self.model.encode(&sources)?.hidden_states()
         };
         in_batches(sources, self.limits, check, run, done);
     }

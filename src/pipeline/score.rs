@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::Pipeline;
 use super::batches::{Shape, in_batches};
 use crate::generate::softmax::Normalizer;
-use crate::generate::{StepDecoder, StepRow};
+use crate::model::DecodeOptions;
 use crate::{Error, Result};
 
 /// A source and the target whose likelihood is asked for.
@@ -42,7 +42,7 @@ impl Pipeline {
             }
             self.check_tokens(&request.labels)?;
             Ok(Shape {
-                tokens: request.input_ids.len(),
+                tokens: request.input_ids.len().max(request.labels.len()),
                 rows: 1,
             })
         };
@@ -55,50 +55,30 @@ impl Pipeline {
         );
     }
 
-    /// Feeds the labels one after the other, each row's until they end.
     fn score_batch(&self, batch: &[&ScoreRequest]) -> Result<Vec<Score>> {
-        let start = self.generation.decoder_prompt()?;
+        let start = self.generation.decoder_prompt()?[0];
         let sources: Vec<Vec<u32>> = batch
             .iter()
             .map(|request| request.input_ids.clone())
             .collect();
-        let encoded = self.model.encode(&sources)?;
-        let mut decoder = self.model.decoder(&encoded, batch.len())?;
-        let vocab_size = decoder.vocab_size();
-        let longest = batch
+        // What the decoder is fed: the labels, one place later.
+        let shifted = |labels: &[u32]| [&[start], &labels[..labels.len() - 1]].concat();
+        let targets: Vec<Vec<u32>> = batch
             .iter()
-            .map(|request| request.labels.len())
-            .max()
-            .unwrap_or(0);
+            .map(|request| shifted(&request.labels))
+            .collect();
         let mut logprobs: Vec<Vec<f32>> = vec![Vec::new(); batch.len()];
-        let mut rows = Vec::new();
-        for position in 0..longest {
-            rows.clear();
-            for (index, request) in batch.iter().enumerate() {
-                if position < request.labels.len() {
-                    let token = if position == 0 {
-                        start[0]
-                    } else {
-                        request.labels[position - 1]
-                    };
-                    let (slot, position) = (index as u32, position as u32);
-                    rows.push(StepRow {
-                        source: slot,
-                        slot,
-                        parent: slot,
-                        position,
-                        token,
-                    });
-                }
-            }
-            let logits = decoder.step(&rows)?;
-            for (row, logits) in rows.iter().zip(logits.chunks_exact(vocab_size)) {
-                let index = row.slot as usize;
-                let label = batch[index].labels[position];
-                logprobs[index]
-                    .push(Normalizer::of(logits).log_probability(logits[label as usize]));
-            }
-        }
+        let encoded = self.model.encode(&sources)?;
+        self.model.decode_with(
+            &encoded,
+            &targets,
+            &DecodeOptions::default(),
+            |target, position, logits| {
+                let label = batch[target].labels[position];
+                let logprob = Normalizer::of(logits).log_probability(logits[label as usize]);
+                logprobs[target].push(logprob);
+            },
+        )?;
         let score = |token_logprobs: Vec<f32>| {
             let sum: f64 = token_logprobs
                 .iter()
