@@ -85,6 +85,14 @@ pub enum Error {
         /// Rows of the embedding.
         vocab_size: usize,
     },
+    /// A model named by its hub id could not be had.
+    #[error("{model}: {message}")]
+    Hub {
+        /// Its id, with the revision where one was given.
+        model: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
     /// An option or input that cannot be used, with the reason and the remedy.
     #[error("{0}")]
     Invalid(String),

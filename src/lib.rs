@@ -14,7 +14,7 @@
 //! ```
 //!
 //! [`Pipeline`] goes from text to text. Under it lie the rooms that it puts together, each usable alone:
-//! [`checkpoint`] and [`parameters`] (files to tensors), [`tokenizer`], [`model`] (encoder and decoder on a
+//! [`hub`] (names to directories), [`checkpoint`] and [`parameters`] (files to tensors), [`tokenizer`], [`model`] (encoder and decoder on a
 //! [`gpu::Gpu`]), [`generate`] (which token next) and [`reference`](mod@reference) (the same model in plain Rust).
 
 pub mod checkpoint;
@@ -24,6 +24,7 @@ pub mod embedded;
 pub mod error;
 pub mod generate;
 pub mod gpu;
+pub mod hub;
 pub mod language;
 pub mod model;
 pub mod model_files;

@@ -29,14 +29,10 @@ impl ModelFiles {
         if directory.is_dir() {
             return Ok(ModelFiles(Place::Directory(directory.to_owned())));
         }
-        let message = if directory.exists() {
-            "is no directory: name the directory that holds config.json and the weights"
-        } else {
-            "no such model directory"
-        };
         Err(Error::File {
             path: directory.to_owned(),
-            message: message.into(),
+            message: "no such directory: name the one that holds config.json and the weights"
+                .into(),
         })
     }
 
@@ -51,24 +47,6 @@ impl ModelFiles {
         return Err(Error::Invalid(
             "this build holds no model: name a model directory".into(),
         ));
-    }
-
-    /// The directory's name, or `t5-nano-en-de` for the embedded model.
-    pub fn name(&self) -> String {
-        match &self.0 {
-            Place::Directory(directory) => {
-                let whole = directory
-                    .canonicalize()
-                    .unwrap_or_else(|_| directory.clone());
-                whole
-                    .file_name()
-                    .unwrap_or(whole.as_os_str())
-                    .to_string_lossy()
-                    .into_owned()
-            }
-            #[cfg(feature = "embedded-model")]
-            Place::Embedded => "t5-nano-en-de".into(),
-        }
     }
 
     /// `config.json` as it stands in the file.

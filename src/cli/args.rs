@@ -1,26 +1,53 @@
 //! Options that several commands share.
 
+use std::path::Path;
+
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use t5_gpu::{LoadOptions, ModelFiles, Pipeline, Result, WeightDType};
+use t5_gpu::{LoadOptions, ModelFiles, Pipeline, Result, WeightDType, hub};
 
 use super::console::Console;
 
 /// Which model, and nothing else.
 #[derive(Args)]
 pub struct ModelArg {
-    /// Directory of a T5-family checkpoint (default: the model in the binary)
-    #[arg(long, value_name = "DIR")]
+    /// A directory, a hub id (google-t5/t5-small, ID@REVISION) or a short name (t5-small) of a T5-family model
+    /// [default: the model in the binary]
+    #[arg(long, value_name = "DIR|ID")]
     pub model: Option<String>,
 }
 
 impl ModelArg {
-    pub fn files(&self) -> Result<ModelFiles> {
+    /// The model's files, fetched where they are neither a directory's nor in the cache.
+    pub fn files(&self, quiet: bool) -> Result<ModelFiles> {
         match &self.model {
-            Some(directory) => ModelFiles::open(directory),
+            Some(spec) => ModelFiles::open(hub::resolve(spec, &hub_options(quiet))?),
             None => ModelFiles::embedded(),
         }
+    }
+
+    /// What to call the model: its directory's name, or the name it was given by.
+    pub fn name(&self) -> String {
+        match &self.model {
+            Some(spec) => match Path::new(spec).canonicalize() {
+                Ok(path) => path
+                    .file_name()
+                    .unwrap_or(path.as_os_str())
+                    .to_string_lossy()
+                    .into_owned(),
+                Err(_) => spec.clone(),
+            },
+            None => "t5-nano-en-de".into(),
+        }
+    }
+}
+
+/// How models are found and fetched by name.
+pub fn hub_options(quiet: bool) -> hub::Options {
+    hub::Options {
+        quiet,
+        ..hub::Options::from_env()
     }
 }
 
@@ -45,7 +72,7 @@ pub struct RunArgs {
 impl RunArgs {
     /// Opens the device and loads the model, telling what is used.
     pub fn pipeline(&self, console: &Console) -> Result<Pipeline> {
-        let files = self.model.files()?;
+        let files = self.model.files(self.lines.quiet)?;
         let options = LoadOptions {
             device: self.device.clone(),
             dtype: self.dtype,

@@ -100,8 +100,12 @@ impl Bench {
     /// The model's name, shape and weights.
     fn weights(&self) -> Result<(String, T5Config, Box<dyn TensorSource>)> {
         let Some(arch) = &self.arch else {
-            let files = self.model.files()?;
-            return Ok((files.name(), files.config()?, Box::new(files.weights()?)));
+            let files = self.model.files(self.quiet)?;
+            return Ok((
+                self.model.name(),
+                files.config()?,
+                Box::new(files.weights()?),
+            ));
         };
         let config = T5Config::preset(arch).ok_or_else(|| Error::Unsupported {
             what: "architecture",

@@ -27,7 +27,7 @@ pub struct Inspect {
 
 impl Inspect {
     pub fn run(self) -> Outcome {
-        let files = self.model.files()?;
+        let files = self.model.files(self.quiet)?;
         let json = files.config_json()?;
         let config = files.config()?;
         let dropout = json
@@ -47,7 +47,7 @@ impl Inspect {
         let mut out = io::stdout().lock();
         if self.jsonl {
             let object = json!({
-                "name": files.name(),
+                "name": self.model.name(),
                 "config": json,
                 "modules": tree,
                 "parameters": parameters,
@@ -57,7 +57,12 @@ impl Inspect {
             writeln!(out, "{object}")?;
             return Ok(());
         }
-        writeln!(out, "{}\n\n{}\n\n{tree}\n", files.name(), pretty(&json))?;
+        writeln!(
+            out,
+            "{}\n\n{}\n\n{tree}\n",
+            self.model.name(),
+            pretty(&json)
+        )?;
         writeln!(out, "parameters: {parameters}")?;
         match weights {
             Some(weights) => {

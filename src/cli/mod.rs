@@ -7,7 +7,9 @@ mod devices;
 mod encode;
 mod generate;
 mod inspect;
+mod models;
 mod module_tree;
+mod pull;
 mod request;
 mod score;
 mod serve;
@@ -38,6 +40,8 @@ enum Command {
     Inspect(inspect::Inspect),
     Devices(devices::Devices),
     Bench(bench::Bench),
+    Pull(pull::Pull),
+    Models(models::Models),
 }
 
 /// Why a command ends without having done all it was asked to.
@@ -94,6 +98,8 @@ pub fn main() -> ExitCode {
         Command::Inspect(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Pull(command) => command.run(),
+        Command::Models(command) => command.run(),
     };
     match outcome {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,

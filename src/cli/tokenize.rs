@@ -28,7 +28,11 @@ pub struct Tokenize {
 impl Tokenize {
     pub fn run(self) -> Outcome {
         let console = Console::new(self.lines.quiet);
-        let tokenizer = self.model.files()?.tokenizer()?.ok_or_else(no_tokenizer)?;
+        let tokenizer = self
+            .model
+            .files(self.lines.quiet)?
+            .tokenizer()?
+            .ok_or_else(no_tokenizer)?;
         let service = Tokenizing {
             tokenizer,
             tokens: self.tokens,

@@ -49,6 +49,10 @@ impl Translate {
     /// Asked for before the weights are loaded: a wrong language is told at once.
     fn task(&self) -> Result<TranslationTask> {
         let (from, to) = (Language::find(&self.from)?, Language::find(&self.to)?);
-        TranslationTask::find(&self.run.model.files()?.config()?, from, to)
+        TranslationTask::find(
+            &self.run.model.files(self.run.lines.quiet)?.config()?,
+            from,
+            to,
+        )
     }
 }

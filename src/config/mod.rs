@@ -2,6 +2,7 @@
 
 mod fields;
 mod generation;
+mod generation_json;
 mod presets;
 mod t5;
 

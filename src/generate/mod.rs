@@ -67,7 +67,7 @@ enum StepResult<'a> {
 }
 
 /// A request under way.
-trait Search {
+trait Search: Send {
     /// Adds the rows that this search wants to run next.
     fn push_rows(&self, rows: &mut Vec<StepRow>);
     /// Whether of the next step only the likeliest token is wanted.

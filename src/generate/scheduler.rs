@@ -38,6 +38,8 @@ struct Running {
     sequence: usize,
     /// Its rows in the present step.
     rows: Range<usize>,
+    /// The token that the present step has decided.
+    decided: Option<u32>,
 }
 
 /// Decodes all requests together and returns the outputs of each, best first.
@@ -60,7 +62,12 @@ pub fn generate(
         outputs[search.request].push(Output::default());
     }
     let mut unfinished: Vec<usize> = outputs.iter().map(Vec::len).collect();
-    let (mut rows, mut tokens, mut scratch) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut tokens) = (Vec::new(), Vec::new());
+    let mut scratch = vec![
+        Vec::new();
+        std::thread::available_parallelism()
+            .map_or(1, |cores| cores.get().min(MAX_THREADS))
+    ];
     while !running.is_empty() {
         rows.clear();
         for active in &mut running {
@@ -69,22 +76,28 @@ pub fn generate(
             active.rows = first..rows.len();
         }
         tokens.clear();
-        let picked = running
+        let argmax_will_do = running
             .iter()
-            .all(|active| active.search.needs_only_argmax())
-            && decoder.step_argmax(&rows, &mut tokens)?;
-        let logits = if picked { &[] } else { decoder.step(&rows)? };
-        check_step(picked, logits, &tokens, rows.len(), vocab_size)?;
-
-        for active in &mut running {
-            let result = if picked {
-                StepResult::Argmax(tokens[active.rows.start])
+            .all(|active| active.search.needs_only_argmax());
+        if argmax_will_do && decoder.step_argmax(&rows, &mut tokens)? {
+            check_tokens(&tokens, rows.len())?;
+            advance(&mut running, &mut scratch[..1], &|rows| {
+                StepResult::Argmax(tokens[rows.start])
+            })?;
+        } else {
+            let logits = decoder.step(&rows)?;
+            check_logits(logits, rows.len(), vocab_size)?;
+            let threads = if argmax_will_do || logits.len() < PARALLEL_FROM {
+                1
             } else {
-                StepResult::Logits(
-                    &logits[active.rows.start * vocab_size..active.rows.end * vocab_size],
-                )
+                scratch.len()
             };
-            if let Some(token) = active.search.advance(result, &mut scratch)? {
+            advance(&mut running, &mut scratch[..threads], &|rows| {
+                StepResult::Logits(&logits[rows.start * vocab_size..rows.end * vocab_size])
+            })?;
+        }
+        for active in &mut running {
+            if let Some(token) = active.decided {
                 observer.token(active.request, active.sequence, token)?;
             }
             if active.search.is_done() {
@@ -100,6 +113,40 @@ pub fn generate(
         running.retain(|active| !active.search.is_done());
     }
     Ok(outputs)
+}
+
+/// Logits a step from which on choosing from them is worth more than starting threads: some rows of 32,000.
+const PARALLEL_FROM: usize = 1 << 19;
+const MAX_THREADS: usize = 8;
+
+/// Gives every search its rows' result, on as many threads as there is scratch memory.
+fn advance<'a>(
+    running: &mut [Running],
+    scratch: &mut [Vec<f32>],
+    result_of: &(impl Fn(&Range<usize>) -> StepResult<'a> + Sync),
+) -> Result<()> {
+    let one_after_another = |running: &mut [Running], scratch: &mut Vec<f32>| {
+        running.iter_mut().try_for_each(|active| {
+            active.decided = active.search.advance(result_of(&active.rows), scratch)?;
+            Ok(())
+        })
+    };
+    if let [scratch] = scratch {
+        return one_after_another(running, scratch);
+    }
+    let share = running.len().div_ceil(scratch.len());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = running
+            .chunks_mut(share)
+            .zip(scratch)
+            .map(|(running, scratch)| scope.spawn(|| one_after_another(running, scratch)))
+            .collect();
+        threads.into_iter().try_for_each(|thread| {
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })
 }
 
 /// Makes the searches: one a request, in sampling one an output.
@@ -130,6 +177,7 @@ fn start(requests: &[Request], vocab_size: usize) -> Result<Vec<Running>> {
                 request: request_index,
                 sequence,
                 rows: 0..0,
+                decided: None,
             });
         }
         slot += request.slots() as u32;
@@ -137,23 +185,17 @@ fn start(requests: &[Request], vocab_size: usize) -> Result<Vec<Running>> {
     Ok(running)
 }
 
-/// Whether a step gave what its rows ask for.
-fn check_step(
-    picked: bool,
-    logits: &[f32],
-    tokens: &[u32],
-    rows: usize,
-    vocab_size: usize,
-) -> Result<()> {
-    if picked {
-        if tokens.len() != rows {
-            return Err(Error::Gpu(format!(
-                "a decoder step gave {} tokens for {rows} rows",
-                tokens.len()
-            )));
-        }
+fn check_tokens(tokens: &[u32], rows: usize) -> Result<()> {
+    if tokens.len() == rows {
         return Ok(());
     }
+    Err(Error::Gpu(format!(
+        "a decoder step gave {} tokens for {rows} rows",
+        tokens.len()
+    )))
+}
+
+fn check_logits(logits: &[f32], rows: usize, vocab_size: usize) -> Result<()> {
     if logits.len() != rows * vocab_size {
         return Err(Error::Gpu(format!(
             "a decoder step gave {} logits for {rows} rows of {vocab_size}",

@@ -48,10 +48,27 @@ fn unknown_device_lists_the_devices() {
 #[test]
 fn a_missing_directory_is_named() {
     for command in ["translate", "tokenize", "inspect", "bench"] {
-        assert_error(
-            &mut t5_gpu([command, "--model", "no/such/model"]),
-            &["no/such/model"],
-        );
+        let words = ["no/such/model", "no such directory", "google-t5/t5-small"];
+        assert_error(&mut t5_gpu([command, "--model", "no/such/model"]), &words);
+    }
+}
+
+#[test]
+fn a_model_that_is_not_in_the_cache_says_what_is_missing_and_where_it_would_go() {
+    let cache = tempfile::TempDir::new().unwrap();
+    for command in [&["translate", "a", "--model"][..], &["pull"]] {
+        let arguments = command.iter().copied().chain(["t5-small"]);
+        let mut command = t5_gpu(arguments);
+        command
+            .env("HF_HUB_OFFLINE", "1")
+            .env("HF_HUB_CACHE", cache.path());
+        let words = [
+            "google-t5/t5-small",
+            "config.json",
+            text(cache.path()),
+            "HF_HUB_OFFLINE",
+        ];
+        assert_error(&mut command, &words);
     }
 }
 

@@ -1,4 +1,4 @@
-//! `inspect` and `devices`.
+//! `inspect`, `devices` and `models`.
 
 use std::fs;
 
@@ -109,4 +109,50 @@ fn devices_marks_one_as_the_default() {
         "I love you.",
     ]));
     assert_eq!(output, "Ich liebe dich.\n");
+}
+
+#[test]
+fn models_lists_the_cache() {
+    let cache = tempfile::TempDir::new().unwrap();
+    let models = |arguments: &[&'static str]| {
+        let mut command = t5_gpu(["models"].into_iter().chain(arguments.iter().copied()));
+        stdout(command.env("HF_HUB_CACHE", cache.path()))
+    };
+    assert_eq!(models(&[]), "");
+
+    // As the hub's own tools lay a snapshot out.
+    let repo = cache.path().join("models--someone--nano");
+    let snapshot = repo.join("snapshots/0123456789abcdef0123456789abcdef01234567");
+    fs::create_dir_all(&snapshot).unwrap();
+    fs::create_dir_all(repo.join("refs")).unwrap();
+    fs::write(
+        repo.join("refs/main"),
+        "0123456789abcdef0123456789abcdef01234567",
+    )
+    .unwrap();
+    for file in [
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "model.safetensors",
+    ] {
+        fs::copy(nano().join(file), snapshot.join(file)).unwrap();
+    }
+    assert!(
+        models(&[]).starts_with("someone/nano (main): t5, "),
+        "{}",
+        models(&[])
+    );
+    let model = &json_lines(&models(&["--jsonl"]))[0];
+    assert_eq!(model["id"], "someone/nano");
+    assert_eq!(model["usable"], true);
+
+    let mut command = t5_gpu(["translate", "--model", "someone/nano", "I love you."]);
+    command
+        .env("HF_HUB_CACHE", cache.path())
+        .env("HF_HUB_OFFLINE", "1");
+    assert_eq!(stdout(&mut command), "Ich liebe dich.\n");
+
+    fs::remove_file(snapshot.join("model.safetensors")).unwrap();
+    assert!(models(&[]).contains("incomplete"), "{}", models(&[]));
 }

@@ -20,7 +20,7 @@ use crate::config::LengthLimits;
 use crate::{GenerationConfig, Result};
 
 /// Changes the scores of the next token.
-pub trait LogitsProcessor {
+pub trait LogitsProcessor: Send {
     /// Whether [`Self::process`] can change anything for a hypothesis of `length` tokens. Where none can, the scores
     /// need no copy.
     fn is_active(&self, length: usize) -> bool {

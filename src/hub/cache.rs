@@ -1,0 +1,249 @@
+//! The Hugging Face cache on disk, in the layout that other tools share:
+//!
+//! ```text
+//! models--org--name/blobs/ETAG                       a file's bytes, ETAG.incomplete while they arrive
+//!                   snapshots/COMMIT/config.json  -> ../../blobs/ETAG
+//!                   refs/main                        the commit that a branch or tag stood for
+//!                   .no_exist/COMMIT/FILE            known not to be published
+//! .locks/models--org--name/ETAG.lock
+//! ```
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::files;
+use super::names::{ModelId, is_commit};
+use super::options::Options;
+use crate::{Error, Result};
+
+/// One model's corner of the cache.
+pub(super) struct Repo {
+    root: PathBuf,
+    locks: PathBuf,
+}
+
+impl Repo {
+    /// The corner of the model `id`, whether or not anything is there.
+    pub fn new(cache: &Path, id: &str) -> Self {
+        let folder = format!("models--{}", id.replace('/', "--"));
+        Self {
+            root: cache.join(&folder),
+            locks: cache.join(".locks").join(folder),
+        }
+    }
+
+    /// The commit that the model's revision stands for here.
+    pub fn commit(&self, model: &ModelId) -> Option<String> {
+        if model.is_commit() {
+            return Some(model.revision.clone());
+        }
+        let commit = std::fs::read_to_string(self.root.join("refs").join(&model.revision)).ok()?;
+        Some(commit.trim().to_owned()).filter(|commit| is_commit(commit))
+    }
+
+    /// The directory of a commit's files.
+    pub fn snapshot(&self, commit: &str) -> PathBuf {
+        self.root.join("snapshots").join(commit)
+    }
+
+    /// Where snapshots lie, for messages about one that has no commit yet.
+    pub fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
+
+    /// Where the bytes of the file with this ETag lie.
+    pub fn blob(&self, etag: &str) -> PathBuf {
+        self.root.join("blobs").join(etag)
+    }
+
+    /// Nothing about this commit is left to ask the hub, as far as small files go.
+    pub fn is_settled(&self, commit: &str) -> bool {
+        let absent = self.root.join(".no_exist").join(commit);
+        files::is_settled(&self.snapshot(commit), |file| absent.join(file).exists())
+    }
+
+    /// Notes that the commit does not publish `file`. A cache that cannot be written only asks again.
+    pub fn note_absent(&self, commit: &str, file: &str) {
+        let directory = self.root.join(".no_exist").join(commit);
+        let noted =
+            std::fs::create_dir_all(&directory).and_then(|()| File::create(directory.join(file)));
+        if let Err(error) = noted {
+            tracing::debug!("cannot note that {file} is not published: {error}");
+        }
+    }
+
+    /// Notes which commit a branch or tag stands for.
+    pub fn set_commit(&self, model: &ModelId, commit: &str) -> Result<()> {
+        if model.is_commit() || self.commit(model).as_deref() == Some(commit) {
+            return Ok(());
+        }
+        let path = self.root.join("refs").join(&model.revision);
+        create_parent(&path)?;
+        std::fs::write(&path, commit).map_err(|source| unwritable(&path, source))
+    }
+
+    /// Keeps other processes, of this and other tools, from fetching the same blob until the result is dropped.
+    pub fn lock(&self, etag: &str) -> Result<File> {
+        let path = self.locks.join(format!("{etag}.lock"));
+        create_parent(&path)?;
+        let file = File::create(&path).map_err(|source| unwritable(&path, source))?;
+        file.lock().map_err(|source| unwritable(&path, source))?;
+        Ok(file)
+    }
+
+    /// Lets the snapshot's `file` stand for the blob.
+    pub fn link(&self, commit: &str, file: &str, etag: &str) -> Result<()> {
+        let path = self.snapshot(commit).join(file);
+        create_parent(&path)?;
+        // A link whose blob has gone is in the way of its successor.
+        let _ = std::fs::remove_file(&path);
+        let relative = Path::new("..").join("..").join("blobs").join(etag);
+        #[cfg(unix)]
+        let linked = std::os::unix::fs::symlink(relative, &path);
+        // Symbolic links are a privilege on Windows; a hard link costs no space either.
+        #[cfg(windows)]
+        let linked = std::os::windows::fs::symlink_file(relative, &path)
+            .or_else(|_| std::fs::hard_link(self.blob(etag), &path))
+            .or_else(|_| std::fs::copy(self.blob(etag), &path).map(drop));
+        linked.map_err(|source| unwritable(&path, source))
+    }
+}
+
+pub(super) fn create_parent(path: &Path) -> Result<()> {
+    let parent = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(parent).map_err(|source| unwritable(parent, source))
+}
+
+pub(super) fn unwritable(path: &Path, source: std::io::Error) -> Error {
+    Error::File {
+        path: path.to_owned(),
+        message: format!(
+            "cannot be written: {source}; make room there, or set HF_HOME to another directory"
+        ),
+    }
+}
+
+/// A snapshot in the cache.
+#[derive(Clone, Debug)]
+pub struct CachedModel {
+    /// `organisation/name`.
+    pub id: String,
+    /// The commit.
+    pub revision: String,
+    /// The branches and tags that stand for this commit, sorted.
+    pub refs: Vec<String>,
+    /// The config's `model_type`, where there is one.
+    pub kind: Option<String>,
+    /// Bytes of all its files.
+    pub size: u64,
+    /// Why it cannot be used; `None` when it can.
+    pub problem: Option<String>,
+    /// The directory of its files.
+    pub path: PathBuf,
+}
+
+impl CachedModel {
+    /// All that is needed is there, and of a kind this crate runs.
+    pub fn usable(&self) -> bool {
+        self.problem.is_none()
+    }
+}
+
+/// Every model snapshot in the cache, by id and then by commit. A cache that is not there is empty.
+pub fn cached(options: &Options) -> Result<Vec<CachedModel>> {
+    let mut models = Vec::new();
+    for folder in entries(&options.cache)? {
+        let Some(id) = folder
+            .strip_prefix("models--")
+            .map(|name| name.replacen("--", "/", 1))
+        else {
+            continue;
+        };
+        let repo = Repo::new(&options.cache, &id);
+        let mut refs = Vec::new();
+        collect_refs(&repo.root.join("refs"), "", &mut refs)?;
+        refs.sort();
+        for commit in entries(&repo.snapshots())? {
+            let path = repo.snapshot(&commit);
+            if path.is_dir() {
+                let names = refs
+                    .iter()
+                    .filter(|(_, of)| *of == commit)
+                    .map(|(name, _)| name.clone())
+                    .collect();
+                models.push(describe(id.clone(), commit, names, path)?);
+            }
+        }
+    }
+    Ok(models)
+}
+
+fn describe(id: String, revision: String, refs: Vec<String>, path: PathBuf) -> Result<CachedModel> {
+    let kind = std::fs::read(path.join(files::CONFIG))
+        .ok()
+        .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok())
+        .and_then(|config| config["model_type"].as_str().map(str::to_owned));
+    let problem = match (files::missing(&path), kind.as_deref()) {
+        (Err(error), _) => Some(error.to_string()),
+        (Ok(missing), _) if !missing.is_empty() => {
+            Some(format!("incomplete: {} missing", missing.join(", ")))
+        }
+        (Ok(_), Some("t5" | "mt5" | "umt5")) => None,
+        (Ok(_), Some(kind)) => Some(format!("model_type \"{kind}\" is not of the T5 family")),
+        (Ok(_), None) => Some("its config.json has no model_type".to_owned()),
+    };
+    let size = entries(&path)?
+        .iter()
+        .filter_map(|file| std::fs::metadata(path.join(file)).ok())
+        .filter(|file| file.is_file())
+        .map(|file| file.len())
+        .sum();
+    Ok(CachedModel {
+        id,
+        revision,
+        refs,
+        kind,
+        size,
+        problem,
+        path,
+    })
+}
+
+/// Branches and tags below `directory`, with their commits; their names may contain slashes.
+fn collect_refs(directory: &Path, prefix: &str, refs: &mut Vec<(String, String)>) -> Result<()> {
+    for name in entries(directory)? {
+        let path = directory.join(&name);
+        let full = format!("{prefix}{name}");
+        if path.is_dir() {
+            collect_refs(&path, &format!("{full}/"), refs)?;
+        } else if let Ok(commit) = std::fs::read_to_string(&path) {
+            refs.push((full, commit.trim().to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// The names in a directory, sorted; none where there is no directory.
+fn entries(directory: &Path) -> Result<Vec<String>> {
+    let failed = |source| Error::Io {
+        path: directory.to_owned(),
+        source,
+    };
+    let listing = match std::fs::read_dir(directory) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
+        listing => listing.map_err(failed)?,
+    };
+    let mut names = Vec::new();
+    for entry in listing {
+        names.extend(entry.map_err(failed)?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}

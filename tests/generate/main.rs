@@ -1,0 +1,8 @@
+//! Decoding: options, processors, searches and the scheduler, over decoders of a few lines.
+
+mod batch;
+mod beam;
+mod config;
+mod processors;
+mod toy;
+mod toy_vs_transformers;
