@@ -26,6 +26,11 @@ struct Index {
 }
 
 impl Checkpoint {
+    /// Whether the directory holds weights that [`Checkpoint::open`] would open.
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(SINGLE).is_file() || dir.join(INDEX).is_file()
+    }
+
     /// Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names.
     ///
     /// # Errors

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Everything that must hold: formatting, lints, every test. Fails where there is no GPU adapter, software ones included.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+
+if command -v rustup >/dev/null; then
+    rustup component add rustfmt clippy >/dev/null 2>&1 || true
+fi
+cargo fmt --check
+cargo clippy --locked --all-targets -- -D warnings
+cargo build --locked
+T5_GPU="${CARGO_TARGET_DIR:-target}/debug/t5-gpu"
+ensure_adapter
+"$T5_GPU" devices
+cargo test --locked

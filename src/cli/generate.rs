@@ -1,0 +1,130 @@
+//! `t5-gpu generate`, and what `translate` and `summarize` share with it.
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+use t5_gpu::pipeline::{Output, Request};
+use t5_gpu::task::Task;
+use t5_gpu::{GenerationConfig, Pipeline, Result, T5Config};
+
+use super::Outcome;
+use super::args::{GenerationArgs, RunArgs};
+use super::console::Console;
+use super::request::{encode, refuse_unknown, take_source};
+use super::serve::{Done, Lines, Service, serve};
+
+/// Text to text, with no prefix added
+#[derive(Args)]
+pub struct Generate {
+    /// A task of the config's task_specific_params: its prefix and options
+    #[arg(long, value_name = "NAME")]
+    task: Option<String>,
+    #[command(flatten)]
+    text: TextArgs,
+}
+
+impl Generate {
+    pub fn run(self) -> Outcome {
+        self.text.run(|config| match &self.task {
+            Some(name) => Task::named(config, name),
+            None => Ok(Task::default()),
+        })
+    }
+}
+
+/// What every command that goes from text to text takes.
+#[derive(Args)]
+pub struct TextArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    /// Print each output's score in front of it, a tab between (beam search)
+    #[arg(long)]
+    with_score: bool,
+    #[command(flatten)]
+    options: GenerationArgs,
+}
+
+impl TextArgs {
+    /// Answers all lines, with the task that `choose` finds in the config.
+    pub fn run(&self, choose: impl FnOnce(&T5Config) -> Result<Task>) -> Outcome {
+        let console = Console::new(self.run.lines.quiet);
+        let files = self.run.model.files(self.run.lines.quiet)?;
+        // Before the weights are loaded, so that what is wrong is told at once.
+        let task = choose(&files.config()?)?;
+        let mut options = files.generation()?;
+        options.apply_json(&task.options)?;
+        options.apply_json(&self.options.given())?;
+        options.validate()?;
+        let lines = Lines::open(&self.run.lines, &console);
+        let pipeline = self.run.pipeline(&files, &console)?;
+        let window = pipeline.batch_size() * 8;
+        let service = Generating {
+            pipeline,
+            options,
+            prefix: task.prefix,
+            with_score: self.with_score,
+        };
+        serve(&service, &lines, window, &console)
+    }
+}
+
+/// Requests with defaults for what they do not say.
+struct Generating {
+    pipeline: Pipeline,
+    options: GenerationConfig,
+    prefix: String,
+    with_score: bool,
+}
+
+impl Service for Generating {
+    type Request = Request;
+    type Answer = Vec<Output>;
+
+    fn read_text(&self, text: &str) -> Result<Request> {
+        let input_ids = encode(self.pipeline.tokenizer(), &format!("{}{text}", self.prefix))?;
+        Ok(Request {
+            input_ids,
+            options: self.options.clone(),
+        })
+    }
+
+    fn read_json(&self, mut fields: Map<String, Value>) -> Result<Request> {
+        let input_ids = take_source(&mut fields, self.pipeline.tokenizer(), &self.prefix)?;
+        let mut options = self.options.clone();
+        refuse_unknown(&options.apply_json(&fields)?)?;
+        Ok(Request { input_ids, options })
+    }
+
+    fn answer(&self, requests: &[Request], done: Done<'_, Vec<Output>>) {
+        self.pipeline.generate_each(requests, done);
+    }
+
+    fn write_text(&self, _: &Request, outputs: &Vec<Output>) -> String {
+        let line = |output: &Output| {
+            let text = match &output.text {
+                // A line out for a line in, whatever the model writes.
+                Some(text) => text.replace(['\n', '\r'], " "),
+                None => String::new(),
+            };
+            match output.score {
+                Some(score) if self.with_score => format!("{score}\t{text}"),
+                _ => text,
+            }
+        };
+        outputs.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn write_json(&self, _: &Request, outputs: &Vec<Output>) -> Map<String, Value> {
+        let output = |output: &Output| {
+            let mut fields = Map::from_iter([("token_ids".to_owned(), json!(output.token_ids))]);
+            fields.extend(
+                output
+                    .text
+                    .as_ref()
+                    .map(|text| ("text".to_owned(), json!(text))),
+            );
+            fields.extend(output.score.map(|score| ("score".to_owned(), json!(score))));
+            Value::Object(fields)
+        };
+        Map::from_iter([("outputs".into(), outputs.iter().map(output).collect())])
+    }
+}

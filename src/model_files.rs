@@ -1,0 +1,142 @@
+//! Where a model's files are: a directory in Hugging Face's layout, or the binary itself.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use crate::checkpoint::Checkpoint;
+use crate::tokenizer::Tokenizer;
+use crate::{Error, GenerationConfig, Result, T5Config};
+
+/// A model's files, each read when it is asked for: a directory without weights still tokenizes.
+#[derive(Clone, Debug)]
+pub struct ModelFiles(Place);
+
+#[derive(Clone, Debug)]
+enum Place {
+    Directory(PathBuf),
+    #[cfg(feature = "embedded-model")]
+    Embedded,
+}
+
+impl ModelFiles {
+    /// A model directory: `config.json`, `generation_config.json`, a tokenizer's files, safetensors.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is no such directory.
+    pub fn open(directory: impl AsRef<Path>) -> Result<ModelFiles> {
+        let directory = directory.as_ref();
+        if directory.is_dir() {
+            return Ok(ModelFiles(Place::Directory(directory.to_owned())));
+        }
+        Err(Error::File {
+            path: directory.to_owned(),
+            message: "no such directory: name the one that holds config.json and the weights"
+                .into(),
+        })
+    }
+
+    /// The English-to-German model that comes with the crate.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] in builds without the feature `embedded-model`.
+    pub fn embedded() -> Result<ModelFiles> {
+        #[cfg(feature = "embedded-model")]
+        return Ok(ModelFiles(Place::Embedded));
+        #[cfg(not(feature = "embedded-model"))]
+        return Err(Error::Invalid(
+            "this build holds no model: name a model directory".into(),
+        ));
+    }
+
+    /// `config.json` as it stands in the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::File`].
+    pub fn config_json(&self) -> Result<Map<String, Value>> {
+        match &self.0 {
+            Place::Directory(directory) => {
+                let path = directory.join("config.json");
+                let text = std::fs::read_to_string(&path).map_err(|source| Error::Io {
+                    path: path.clone(),
+                    source,
+                })?;
+                serde_json::from_str(&text).map_err(|error| Error::File {
+                    path,
+                    message: format!("not a JSON object: {error}"),
+                })
+            }
+            #[cfg(feature = "embedded-model")]
+            Place::Embedded => Ok(parse(crate::embedded::CONFIG)),
+        }
+    }
+
+    /// The architecture.
+    ///
+    /// # Errors
+    /// As [`T5Config::from_file`].
+    pub fn config(&self) -> Result<T5Config> {
+        match &self.0 {
+            Place::Directory(directory) => T5Config::from_file(&directory.join("config.json")),
+            #[cfg(feature = "embedded-model")]
+            Place::Embedded => T5Config::from_json(crate::embedded::CONFIG),
+        }
+    }
+
+    /// The generation defaults.
+    ///
+    /// # Errors
+    /// As [`GenerationConfig::from_model_dir`].
+    pub fn generation(&self) -> Result<GenerationConfig> {
+        match &self.0 {
+            Place::Directory(directory) => GenerationConfig::from_model_dir(directory),
+            #[cfg(feature = "embedded-model")]
+            Place::Embedded => {
+                let mut generation = GenerationConfig::default();
+                generation.apply_json(&parse(crate::embedded::GENERATION_CONFIG))?;
+                Ok(generation)
+            }
+        }
+    }
+
+    /// The tokenizer, or `None` where the directory holds none.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::File`] for files that are there but cannot be used.
+    pub fn tokenizer(&self) -> Result<Option<Tokenizer>> {
+        match &self.0 {
+            Place::Directory(directory) => Tokenizer::from_dir(directory),
+            #[cfg(feature = "embedded-model")]
+            Place::Embedded => {
+                let config = Some(crate::embedded::TOKENIZER_CONFIG);
+                Tokenizer::from_bytes(crate::embedded::TOKENIZER, config).map(Some)
+            }
+        }
+    }
+
+    /// Whether there are weights to open.
+    pub fn has_weights(&self) -> bool {
+        match &self.0 {
+            Place::Directory(directory) => Checkpoint::is_in(directory),
+            #[cfg(feature = "embedded-model")]
+            Place::Embedded => true,
+        }
+    }
+
+    /// The weights.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn weights(&self) -> Result<Checkpoint> {
+        match &self.0 {
+            Place::Directory(directory) => Checkpoint::open(directory),
+            #[cfg(feature = "embedded-model")]
+            Place::Embedded => Checkpoint::from_bytes(crate::embedded::WEIGHTS),
+        }
+    }
+}
+
+#[cfg(feature = "embedded-model")]
+fn parse(text: &str) -> Map<String, Value> {
+    serde_json::from_str(text).expect("the embedded files are well-formed")
+}

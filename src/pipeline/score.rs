@@ -1,0 +1,94 @@
+//! How likely a model finds given targets.
+
+use std::ops::ControlFlow;
+
+use super::Pipeline;
+use super::batches::{Shape, in_batches};
+use crate::generate::softmax::Normalizer;
+use crate::model::DecodeOptions;
+use crate::{Error, Result};
+
+/// A source and the target whose likelihood is asked for.
+#[derive(Clone, Debug)]
+pub struct ScoreRequest {
+    /// Token ids with `</s>`.
+    pub input_ids: Vec<u32>,
+    /// Token ids with `</s>`, without the start token.
+    pub labels: Vec<u32>,
+}
+
+/// What the model makes of a target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// Mean of the labels' negative log-probabilities: the loss that transformers gives for `labels=`.
+    pub loss: f32,
+    /// Of each label, given those before it.
+    pub token_logprobs: Vec<f32>,
+}
+
+impl Pipeline {
+    /// Scores targets, told as by [`Pipeline::generate_each`].
+    pub fn score_each(
+        &self,
+        requests: &[ScoreRequest],
+        done: &mut dyn FnMut(usize, Result<Score>) -> ControlFlow<()>,
+    ) {
+        let check = |request: &ScoreRequest| {
+            self.check_source(&request.input_ids)?;
+            if request.labels.is_empty() {
+                return Err(Error::Invalid(
+                    "a target needs at least one token id".into(),
+                ));
+            }
+            self.check_tokens(&request.labels)?;
+            Ok(Shape {
+                tokens: request.input_ids.len().max(request.labels.len()),
+                rows: 1,
+            })
+        };
+        in_batches(
+            requests,
+            self.limits,
+            check,
+            |batch| self.score_batch(batch),
+            done,
+        );
+    }
+
+    fn score_batch(&self, batch: &[&ScoreRequest]) -> Result<Vec<Score>> {
+        let start = self.generation.decoder_prompt()?[0];
+        let sources: Vec<Vec<u32>> = batch
+            .iter()
+            .map(|request| request.input_ids.clone())
+            .collect();
+        // What the decoder is fed: the labels, one place later.
+        let shifted = |labels: &[u32]| [&[start], &labels[..labels.len() - 1]].concat();
+        let targets: Vec<Vec<u32>> = batch
+            .iter()
+            .map(|request| shifted(&request.labels))
+            .collect();
+        let mut logprobs: Vec<Vec<f32>> = vec![Vec::new(); batch.len()];
+        let encoded = self.model.encode(&sources)?;
+        self.model.decode_with(
+            &encoded,
+            &targets,
+            &DecodeOptions::default(),
+            |target, position, logits| {
+                let label = batch[target].labels[position];
+                let logprob = Normalizer::of(logits).log_probability(logits[label as usize]);
+                logprobs[target].push(logprob);
+            },
+        )?;
+        let score = |token_logprobs: Vec<f32>| {
+            let sum: f64 = token_logprobs
+                .iter()
+                .map(|&logprob| f64::from(logprob))
+                .sum();
+            Score {
+                loss: (-sum / token_logprobs.len() as f64) as f32,
+                token_logprobs,
+            }
+        };
+        Ok(logprobs.into_iter().map(score).collect())
+    }
+}

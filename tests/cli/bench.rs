@@ -1,0 +1,68 @@
+//! `bench`
+
+use serde_json::Value;
+
+use super::{stdout, t5_gpu};
+
+fn assert_result(result: &Value, arch: &str, batch_size: u64) {
+    assert_eq!(result["arch"], arch);
+    assert_eq!(result["batch_size"], batch_size);
+    for field in ["device", "driver"] {
+        assert!(!result[field].as_str().unwrap().is_empty(), "{result}");
+    }
+    for field in ["load_ms", "encode_ms", "tokens_per_second"] {
+        assert!(result[field].as_f64().unwrap() > 0.0, "{result}");
+    }
+    let (median, p90) = (
+        result["step_ms"]["median"].as_f64().unwrap(),
+        result["step_ms"]["p90"].as_f64().unwrap(),
+    );
+    assert!(0.0 < median && median <= p90, "{result}");
+}
+
+#[test]
+fn measures_a_model_at_each_batch_size() {
+    let arguments = "bench --json --batch-size 1,3 --num-beams 2 --source-length 5 --new-tokens 4 --repeat 2 --dtype f16";
+    let results: Value = serde_json::from_str(&stdout(&mut t5_gpu(arguments.split(' ')))).unwrap();
+    let results = results.as_array().unwrap();
+    assert_eq!(results.len(), 2);
+    for (result, batch_size) in results.iter().zip([1, 3]) {
+        assert_result(result, "t5-nano-en-de", batch_size);
+        assert_eq!(result["dtype"], "f16");
+        assert_eq!(result["num_beams"], 2);
+        assert_eq!(result["source_length"], 5);
+        assert_eq!(result["new_tokens"], 4);
+        // 6.3 million weights of two bytes.
+        assert!(
+            result["gpu_bytes"].as_u64().unwrap() > 12_000_000,
+            "{result}"
+        );
+        if cfg!(target_os = "linux") {
+            assert!(
+                result["host_peak_bytes"].as_u64().unwrap() > 12_000_000,
+                "{result}"
+            );
+        }
+    }
+}
+
+#[test]
+fn measures_a_shape_with_random_weights() {
+    let arguments = "bench --json --arch t5-small --batch-size 1 --new-tokens 2 --repeat 1";
+    let results: Value = serde_json::from_str(&stdout(&mut t5_gpu(arguments.split(' ')))).unwrap();
+    assert_result(&results[0], "t5-small", 1);
+    assert!(results[0]["gpu_bytes"].as_u64().unwrap() > 60_506_624 * 4);
+}
+
+#[test]
+fn prints_a_table() {
+    let arguments = "bench --batch-size 1,2 --source-length 1 --new-tokens 2 --repeat 1";
+    let output = stdout(&mut t5_gpu(arguments.split(' ')));
+    let lines: Vec<&str> = output.lines().collect();
+    assert_eq!(lines.len(), 5, "{output}");
+    assert!(lines[0].starts_with("t5-nano-en-de f32 on "), "{output}");
+    assert!(
+        lines[2].contains("tokens/s") && lines[3].trim_start().starts_with("1 "),
+        "{output}"
+    );
+}

@@ -1,0 +1,214 @@
+//! Every failure a user can cause: one line that says what was wrong, where, and what to do.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::{error, nano, nano_with, nano_without, t5_gpu, text, without_adapter};
+
+/// Fails with a line that has all these words.
+fn assert_error(command: &mut assert_cmd::Command, words: &[&str]) {
+    let message = error(command);
+    for word in words {
+        assert!(message.contains(word), "no \"{word}\" in: {message}");
+    }
+}
+
+#[test]
+fn no_adapter_names_the_driver_package() {
+    let commands: [&[&str]; 5] = [
+        &["devices"],
+        &["translate", "I love you."],
+        &["generate", "--jsonl", "I love you."],
+        &["encode", "I love you."],
+        &["bench"],
+    ];
+    for command in commands {
+        let words = [
+            "no GPU adapter",
+            "mesa-vulkan-drivers",
+            "Fedora",
+            "Arch",
+            "Windows",
+        ];
+        assert_error(&mut without_adapter(command.iter().copied()), &words);
+    }
+}
+
+#[test]
+fn unknown_device_lists_the_devices() {
+    let words = ["no device matches \"quantum\"", "0: "];
+    assert_error(
+        &mut t5_gpu(["translate", "--device", "quantum", "I love you."]),
+        &words,
+    );
+    assert_error(&mut t5_gpu(["bench", "--device", "99"]), &["99", "0: "]);
+}
+
+#[test]
+fn a_missing_directory_is_named() {
+    for command in ["translate", "tokenize", "inspect", "bench"] {
+        let words = ["no/such/model", "no such directory", "google-t5/t5-small"];
+        assert_error(&mut t5_gpu([command, "--model", "no/such/model"]), &words);
+    }
+}
+
+#[test]
+fn a_model_that_is_not_in_the_cache_says_what_is_missing_and_where_it_would_go() {
+    let cache = tempfile::TempDir::new().unwrap();
+    for command in [&["translate", "a", "--model"][..], &["pull"]] {
+        let arguments = command.iter().copied().chain(["t5-small"]);
+        let mut command = t5_gpu(arguments);
+        command
+            .env("HF_HUB_OFFLINE", "1")
+            .env("HF_HUB_CACHE", cache.path());
+        let words = [
+            "google-t5/t5-small",
+            "config.json",
+            text(cache.path()),
+            "HF_HUB_OFFLINE",
+        ];
+        assert_error(&mut command, &words);
+    }
+}
+
+#[test]
+fn missing_files_are_named() {
+    let directory = nano_without(&["config.json"]);
+    assert_error(
+        &mut t5_gpu(["translate", "--model", text(directory.path()), "a"]),
+        &["config.json"],
+    );
+    let directory = nano_without(&["model.safetensors"]);
+    assert_error(
+        &mut t5_gpu(["translate", "--model", text(directory.path()), "a"]),
+        &["model.safetensors"],
+    );
+    let directory = nano_without(&["tokenizer.json", "spiece.model", "tokenizer_config.json"]);
+    for command in ["translate", "tokenize"] {
+        assert_error(
+            &mut t5_gpu([command, "--model", text(directory.path()), "a"]),
+            &["tokenizer.json"],
+        );
+    }
+}
+
+#[test]
+fn a_truncated_file_is_named() {
+    let directory = nano_without(&["model.safetensors"]);
+    let whole = fs::read(nano().join("model.safetensors")).unwrap();
+    for length in [0, 7, 1000, whole.len() - 1] {
+        fs::write(directory.path().join("model.safetensors"), &whole[..length]).unwrap();
+        let words = ["model.safetensors", "truncated"];
+        assert_error(
+            &mut t5_gpu(["translate", "--model", text(directory.path()), "a"]),
+            &words,
+        );
+    }
+    let directory = nano_without(&["tokenizer.json"]);
+    fs::write(directory.path().join("tokenizer.json"), "{\"version\":").unwrap();
+    assert_error(
+        &mut t5_gpu(["tokenize", "--model", text(directory.path()), "a"]),
+        &["tokenizer.json"],
+    );
+    fs::write(directory.path().join("config.json"), "{\"model_type\":").unwrap();
+    assert_error(
+        &mut t5_gpu(["inspect", "--model", text(directory.path())]),
+        &["config.json", "JSON"],
+    );
+}
+
+#[test]
+fn a_missing_tensor_is_named_with_its_shape() {
+    let directory = nano_with("num_decoder_layers", json!(3));
+    let words = [
+        "decoder.block.2.layer.0.SelfAttention.q.weight",
+        "missing",
+        "[256, 256]",
+    ];
+    assert_error(
+        &mut t5_gpu(["translate", "--model", text(directory.path()), "a"]),
+        &words,
+    );
+}
+
+#[test]
+fn a_wrong_shape_is_named_with_both_shapes() {
+    let directory = nano_with("d_ff", json!(999));
+    let words = ["DenseReluDense.wi.weight", "[1024, 256]", "[999, 256]"];
+    assert_error(
+        &mut t5_gpu(["translate", "--model", text(directory.path()), "a"]),
+        &words,
+    );
+    assert_error(
+        &mut t5_gpu(["inspect", "--model", text(directory.path())]),
+        &words,
+    );
+}
+
+#[test]
+fn an_unsupported_architecture_is_named() {
+    let directory = nano_with("model_type", json!("bart"));
+    let words = ["bart", "t5", "mt5", "umt5"];
+    assert_error(
+        &mut t5_gpu(["translate", "--model", text(directory.path()), "a"]),
+        &words,
+    );
+    assert_error(
+        &mut t5_gpu(["bench", "--arch", "bert-base"]),
+        &["bert-base", "t5-small", "t5-base"],
+    );
+}
+
+#[test]
+fn a_model_too_large_says_needed_and_available() {
+    let mut command = t5_gpu(["translate", "I love you."]);
+    assert_error(
+        command.env("T5_GPU_MEMORY_LIMIT", "1000000"),
+        &["bytes", "1000000"],
+    );
+}
+
+#[test]
+fn a_language_the_config_does_not_list_names_those_it_has() {
+    let words = ["English to French", "English to German", "--to de"];
+    assert_error(
+        &mut t5_gpu(["translate", "--to", "fr", "I love you."]),
+        &words,
+    );
+    assert_error(
+        &mut t5_gpu(["translate", "--from", "German", "--to", "en", "a"]),
+        &["German to English"],
+    );
+    assert_error(
+        &mut t5_gpu(["translate", "--to", "xx", "I love you."]),
+        &["\"xx\"", "de"],
+    );
+}
+
+#[test]
+fn bad_options_are_named() {
+    assert_error(
+        &mut t5_gpu(["translate", "--dtype", "int8", "a"]),
+        &["int8", "f32", "f16"],
+    );
+    assert_error(
+        &mut t5_gpu(["translate", "--num-beans", "4", "a"]),
+        &["--num-beans", "--num-beams"],
+    );
+    assert_error(
+        &mut t5_gpu(["translate", "--num-beams", "0", "a"]),
+        &["num_beams"],
+    );
+    assert_error(
+        &mut t5_gpu(["translate", "--batch-size", "0", "a"]),
+        &["0", "--batch-size"],
+    );
+    assert_error(
+        &mut t5_gpu(["translate", "--temperature", "nan", "a"]),
+        &["nan", "--temperature"],
+    );
+    assert_error(&mut t5_gpu(["bench", "--repeat", "0"]), &["--repeat"]);
+    assert_error(&mut t5_gpu(["transalte", "a"]), &["transalte", "translate"]);
+    assert_error(&mut t5_gpu(["score", "no target"]), &["text 1", "target"]);
+}

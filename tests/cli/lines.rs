@@ -1,0 +1,260 @@
+//! Plain text: arguments and stdin, a line in, a line out.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
+
+use super::{error, nano, stdout, t5_gpu, text, without_adapter};
+
+#[test]
+fn translates_arguments() {
+    // The model's README names these translations.
+    let mut command = t5_gpu([
+        "translate",
+        "The house is wonderful.",
+        "I love you.",
+        "Where is the train station?",
+    ]);
+    assert_eq!(
+        stdout(&mut command),
+        "Das Haus ist wunderbar.\nIch liebe dich.\nWo ist der Bahnhof?\n"
+    );
+}
+
+#[test]
+fn options_change_the_translation() {
+    let mut command = t5_gpu([
+        "translate",
+        "--num-beams",
+        "1",
+        "Where is the train station?",
+    ]);
+    assert_eq!(stdout(&mut command), "Wo ist der Zugbahn?\n");
+    let mut command = t5_gpu([
+        "translate",
+        "--max-new-tokens=2",
+        "--num-beams=1",
+        "I love you.",
+    ]);
+    assert_eq!(stdout(&mut command), "Ich liebe\n");
+}
+
+#[test]
+fn stdin_keeps_order_and_blank_lines() {
+    let mut command = t5_gpu(["translate", "--batch-size", "2", "--quiet"]);
+    command.write_stdin("The house is wonderful.\n\nI love you.\r\n   \nShe reads.");
+    assert_eq!(
+        stdout(&mut command),
+        "Das Haus ist wunderbar.\n\nIch liebe dich.\n\nSie liest.\n"
+    );
+}
+
+#[test]
+fn no_input_gives_no_output() {
+    assert_eq!(stdout(t5_gpu(["translate"]).write_stdin("")), "");
+}
+
+#[test]
+fn a_model_directory_works_as_the_embedded_model() {
+    let path = nano();
+    let mut command = t5_gpu([
+        "translate",
+        "--model",
+        text(&path),
+        "--dtype",
+        "f16",
+        "I love you.",
+    ]);
+    assert_eq!(stdout(&mut command), "Ich liebe dich.\n");
+}
+
+#[test]
+fn generate_adds_no_prefix() {
+    let mut command = t5_gpu([
+        "generate",
+        "translate English to German: The house is wonderful.",
+    ]);
+    assert_eq!(stdout(&mut command), "Das Haus ist wunderbar.\n");
+}
+
+#[test]
+fn a_task_brings_prefix_and_options() {
+    let mut command = t5_gpu([
+        "generate",
+        "--task",
+        "translation_en_to_de",
+        "Where is the train station?",
+    ]);
+    assert_eq!(stdout(&mut command), "Wo ist der Bahnhof?\n");
+    let message = error(&mut t5_gpu(["generate", "--task", "summarization", "a"]));
+    assert!(
+        message.contains("summarization") && message.contains("translation_en_to_de"),
+        "{message}"
+    );
+}
+
+#[test]
+fn summarize_adds_its_prefix() {
+    let summary = stdout(&mut t5_gpu(["summarize", "She reads."]));
+    assert_eq!(
+        summary,
+        stdout(&mut t5_gpu(["generate", "summarize: She reads."]))
+    );
+    assert_ne!(summary, stdout(&mut t5_gpu(["generate", "She reads."])));
+}
+
+#[test]
+fn languages_go_by_code_or_name() {
+    let mut command = t5_gpu([
+        "translate",
+        "--from",
+        "English",
+        "--to",
+        "GERMAN",
+        "I love you.",
+    ]);
+    assert_eq!(stdout(&mut command), "Ich liebe dich.\n");
+}
+
+#[test]
+fn the_device_is_told_unless_quiet() {
+    let output = t5_gpu(["translate", "I love you."]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("device: "), "{stderr}");
+    assert_eq!(
+        stderr.contains("note: this is a software adapter"),
+        stderr.contains("software)"),
+        "{stderr}"
+    );
+    let output = t5_gpu(["translate", "--quiet", "I love you."])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[test]
+fn scores_stand_in_front() {
+    let mut command = t5_gpu([
+        "translate",
+        "--with-score",
+        "--num-return-sequences",
+        "2",
+        "She reads.",
+    ]);
+    let output = stdout(&mut command);
+    let lines: Vec<(f64, &str)> = output
+        .lines()
+        .map(|line| {
+            let (score, text) = line.split_once('\t').unwrap();
+            (score.parse().unwrap(), text)
+        })
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0].1, "Sie liest.");
+    assert!(0.0 > lines[0].0 && lines[0].0 >= lines[1].0, "{output}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_text() {
+    let sample = |seed| {
+        let arguments = [
+            "generate",
+            "--do-sample",
+            "--temperature",
+            "2",
+            "--seed",
+            seed,
+            "once upon a time",
+        ];
+        stdout(&mut t5_gpu(arguments))
+    };
+    assert_eq!(sample("1"), sample("1"));
+    assert_ne!(sample("1"), sample("2"));
+}
+
+#[test]
+fn tokenize_needs_no_adapter() {
+    // The ids of the seed sentence, as the model's README has its tokens.
+    let mut command = without_adapter(["tokenize", "--tokens", "I love you.", "She reads."]);
+    assert_eq!(
+        stdout(&mut command),
+        "▁I ▁love ▁you . </s>\n▁She ▁read s . </s>\n"
+    );
+    let output = stdout(without_adapter(["tokenize"]).write_stdin("I love you.\n\nShe reads.\n"));
+    let lines: Vec<&str> = output.split('\n').collect();
+    assert_eq!(lines.len(), 4, "{output}");
+    assert!(
+        lines[0].ends_with(" 1") && lines[1].is_empty() && lines[2].ends_with(" 1"),
+        "{output}"
+    );
+}
+
+#[test]
+fn encode_prints_a_summary() {
+    let output = stdout(&mut t5_gpu(["encode", "She reads."]));
+    assert_eq!(output.lines().next(), Some("shape [5, 256]"));
+    assert_eq!(output.lines().count(), 6);
+}
+
+#[test]
+fn invalid_utf8_is_told_by_its_line() {
+    let mut command = t5_gpu(["translate", "--quiet"]);
+    command.write_stdin(b"I love you.\nab\xff\nShe reads.\n".as_slice());
+    let output = command.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "Ich liebe dich.\n");
+    let message = error(&mut command);
+    assert!(
+        message.contains("line 2: invalid UTF-8 at byte 3"),
+        "{message}"
+    );
+}
+
+#[test]
+fn lines_are_answered_as_they_come() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_t5-gpu"))
+        .args(["translate", "--quiet"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    for (line, answer) in [
+        ("I love you.\n", "Ich liebe dich.\n"),
+        ("She reads.\n", "Sie liest.\n"),
+    ] {
+        input.write_all(line.as_bytes()).unwrap();
+        let mut got = String::new();
+        output.read_line(&mut got).unwrap();
+        assert_eq!(got, answer);
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_closed_pipe_stops_quietly() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_t5-gpu"))
+        .args(["translate", "--quiet"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    input.write_all(b"I love you.\n").unwrap();
+    output.read_line(&mut String::new()).unwrap();
+    drop(output);
+    // Ends while there is more to read.
+    let _ = input.write_all("She reads.\n".repeat(20).as_bytes());
+    let status = child.wait().unwrap();
+    let mut stderr = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .unwrap();
+    assert!(status.success(), "{status}");
+    assert_eq!(stderr, "");
+}
