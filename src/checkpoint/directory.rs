@@ -1,4 +1,4 @@
-//! A model directory's weights: one safetensors file, or several and an index.
+//! A model directory's weights: one file, or several and an index.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,16 +6,41 @@ use std::path::{Component, Path};
 
 use serde::Deserialize;
 
+use super::pytorch::PytorchFile;
 use super::safetensors::SafetensorsFile;
 use super::{Tensor, TensorSource};
 use crate::{Error, Result};
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+/// Weight files by preference: the name of a single file and of an index of several.
+const FORMATS: [(&str, &str, Open); 2] = [
+    (
+        "model.safetensors",
+        "model.safetensors.index.json",
+        |path| Ok(Box::new(SafetensorsFile::open(path)?)),
+    ),
+    (
+        "pytorch_model.bin",
+        "pytorch_model.bin.index.json",
+        |path| Ok(Box::new(PytorchFile::open(path)?)),
+    ),
+];
+
+/// Endings of weight files of other frameworks, and whose they are.
+const FOREIGN: [(&str, &str); 6] = [
+    (".h5", "TensorFlow's"),
+    (".msgpack", "Flax's"),
+    (".gguf", "llama.cpp's"),
+    (".ot", "rust-bert's"),
+    (".onnx", "ONNX Runtime's"),
+    ("model.bin", "CTranslate2's"),
+];
+
+type WeightFile = Box<dyn TensorSource + Send + Sync>;
+type Open = fn(&Path) -> Result<WeightFile>;
 
 /// The tensors of a model directory, memory-mapped: opening reads only headers.
 pub struct Checkpoint {
-    files: Vec<SafetensorsFile>,
+    files: Vec<WeightFile>,
     /// The file that holds each tensor.
     tensors: BTreeMap<String, usize>,
 }
@@ -26,23 +51,23 @@ struct Index {
 }
 
 impl Checkpoint {
-    /// Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names.
+    /// Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names; without these
+    /// `pytorch_model.bin`, or the shards that `pytorch_model.bin.index.json` names.
     ///
     /// # Errors
-    /// [`Error::File`] and [`Error::Io`] name the file: none there, a missing shard, a truncated or corrupt file.
+    /// [`Error::File`] and [`Error::Io`] name the file: none there, one of a kind that is not read, a missing shard, a
+    /// truncated or corrupt file.
     pub fn open(dir: &Path) -> Result<Self> {
-        let single = dir.join(SINGLE);
-        let index = dir.join(INDEX);
-        if single.is_file() {
-            Ok(Self::from_single(SafetensorsFile::open(&single)?))
-        } else if index.is_file() {
-            Self::open_shards(dir, &index)
-        } else {
-            Err(Error::File {
-                path: dir.to_owned(),
-                message: format!("no weights here: looked for {SINGLE} and {INDEX}"),
-            })
+        for (single, index, open) in FORMATS {
+            let (single, index) = (dir.join(single), dir.join(index));
+            if single.is_file() {
+                return Ok(Self::from_single(open(&single)?));
+            }
+            if index.is_file() {
+                return Self::open_shards(dir, &index, open);
+            }
         }
+        Err(no_weights(dir))
     }
 
     /// Reads a safetensors file that is already in memory.
@@ -50,20 +75,19 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::File`] where the bytes are not a whole safetensors file.
     pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self> {
-        Ok(Self::from_single(SafetensorsFile::from_bytes(
-            bytes.into(),
-        )?))
+        let file = SafetensorsFile::from_bytes(bytes.into())?;
+        Ok(Self::from_single(Box::new(file)))
     }
 
-    fn from_single(file: SafetensorsFile) -> Self {
-        let tensors = file.names().map(|name| (name.to_owned(), 0)).collect();
+    fn from_single(file: WeightFile) -> Self {
+        let tensors = file.names().into_iter().map(|name| (name.to_owned(), 0));
         Checkpoint {
+            tensors: tensors.collect(),
             files: vec![file],
-            tensors,
         }
     }
 
-    fn open_shards(dir: &Path, index: &Path) -> Result<Self> {
+    fn open_shards(dir: &Path, index: &Path, open: Open) -> Result<Self> {
         let fault = |message: String| Error::File {
             path: index.to_owned(),
             message,
@@ -75,36 +99,34 @@ impl Checkpoint {
         let weight_map = serde_json::from_str::<Index>(&text)
             .map_err(|e| fault(format!("not an index of shards: {e}")))?
             .weight_map;
-
-        let mut files: Vec<SafetensorsFile> = Vec::new();
-        let mut opened = BTreeMap::new();
-        let mut tensors = BTreeMap::new();
+        let mut shards: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, shard) in weight_map {
-            let number = match opened.get(&shard) {
-                Some(&number) => number,
-                None => {
-                    if !is_file_name(&shard) {
-                        return Err(fault(format!(
-                            "names {shard:?}, which is not a file beside it"
-                        )));
-                    }
-                    let path = dir.join(&shard);
-                    if !path.is_file() {
-                        return Err(fault(format!("names the shard {shard}, which is missing")));
-                    }
-                    files.push(SafetensorsFile::open(&path)?);
-                    opened.insert(shard, files.len() - 1);
-                    files.len() - 1
-                }
-            };
-            let file = &files[number];
-            if !file.contains(&name) {
+            shards.entry(shard).or_default().push(name);
+        }
+
+        let (mut files, mut tensors) = (Vec::new(), BTreeMap::new());
+        for (shard, names) in shards {
+            if !is_file_name(&shard) {
                 return Err(fault(format!(
-                    "says that {} holds {name}, but it does not",
-                    file.path().display()
+                    "names {shard:?}, which is not a file beside it"
                 )));
             }
-            tensors.insert(name, number);
+            let path = dir.join(&shard);
+            if !path.is_file() {
+                return Err(fault(format!("names the shard {shard}, which is missing")));
+            }
+            let file = open(&path)?;
+            let held = file.names();
+            for name in names {
+                if held.binary_search(&name.as_str()).is_err() {
+                    return Err(fault(format!(
+                        "says that {} holds {name}, but it does not",
+                        path.display()
+                    )));
+                }
+                tensors.insert(name, files.len());
+            }
+            files.push(file);
         }
         Ok(Checkpoint { files, tensors })
     }
@@ -120,6 +142,37 @@ impl TensorSource for Checkpoint {
             Some(&file) => self.files[file].tensor(name),
             None => Ok(None),
         }
+    }
+}
+
+/// Says what was looked for, and what is there instead.
+fn no_weights(dir: &Path) -> Error {
+    let mut files: Vec<String> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    files.sort();
+    let foreign = files.iter().find_map(|file| {
+        let (_, whose) = FOREIGN.iter().find(|(ending, _)| file.ends_with(ending))?;
+        Some((file, whose))
+    });
+    let found = match foreign {
+        Some((file, whose)) => format!(
+            "{file} is {whose} format, which is not read: load the model with transformers and save_pretrained it; "
+        ),
+        None => String::new(),
+    };
+    let supported: Vec<&str> = FORMATS
+        .iter()
+        .flat_map(|(single, index, _)| [*single, *index])
+        .collect();
+    Error::File {
+        path: dir.to_owned(),
+        message: format!(
+            "no weights here: {found}looked for {}",
+            supported.join(", ")
+        ),
     }
 }
 
