@@ -154,3 +154,74 @@ fn umt5_needs_no_tokenizer_json() {
     let ids = tokenizer.encode(text).unwrap();
     assert_eq!(tokenizer.decode(&ids, true).unwrap(), text);
 }
+
+/// What is in the way of a tokenizer.
+fn fault(dir: &Path) -> String {
+    let error = Tokenizer::from_dir(dir)
+        .err()
+        .expect("an error")
+        .to_string();
+    assert!(!error.contains('\n'), "{error}");
+    error
+}
+
+#[test]
+fn files_of_other_classes_are_named() {
+    let codet5 = fixtures().join("tokenizers/codet5");
+    let dir = copy(&codet5, &["vocab.json", "merges.txt"]);
+    let config = dir.path().join("tokenizer_config.json");
+    for class in ["GPT2Tokenizer", "T5Tokenizer"] {
+        std::fs::write(&config, format!(r#"{{"tokenizer_class": "{class}"}}"#)).unwrap();
+        let error = fault(dir.path());
+        assert!(
+            error.contains(class) && error.contains("vocab.json"),
+            "{error}"
+        );
+    }
+    // Neither file alone is a tokenizer.
+    std::fs::remove_file(dir.path().join("merges.txt")).unwrap();
+    assert!(Tokenizer::from_dir(dir.path()).unwrap().is_none());
+}
+
+#[test]
+fn broken_files_are_named() {
+    let whole = std::fs::read(fixtures().join("tokenizers/umt5/spiece.model")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("spiece.model");
+    for broken in [
+        &b""[..],
+        b"version https://git-lfs",
+        &whole[..whole.len() / 2],
+    ] {
+        std::fs::write(&path, broken).unwrap();
+        assert!(fault(dir.path()).contains("spiece.model"));
+    }
+    let dir = copy(
+        &fixtures().join("tokenizers/codet5"),
+        &["vocab.json", "merges.txt", "tokenizer_config.json"],
+    );
+    std::fs::write(dir.path().join("merges.txt"), "not merges at all\n").unwrap();
+    assert!(fault(dir.path()).contains("merges.txt"));
+    std::fs::write(dir.path().join("vocab.json"), "[]").unwrap();
+    assert!(fault(dir.path()).contains("vocab.json"));
+    let config = r#"{"tokenizer_class": "ByT5Tokenizer", "eos_token": 7}"#;
+    std::fs::write(dir.path().join("tokenizer_config.json"), config).unwrap();
+    assert!(fault(dir.path()).contains("special token"));
+}
+
+/// Ids that are no text, as a model may make them.
+#[test]
+fn bytes_that_are_no_utf8_are_left_out() {
+    let tokenizer = open(&fixtures().join("tokenizers/byt5"));
+    let text = "aé🎶";
+    let ids = tokenizer.encode(text).unwrap();
+    assert_eq!(tokenizer.decode(&ids, true).unwrap(), text);
+    // Without the last byte of the last character, and with ids past the vocabulary.
+    let broken = [&ids[..ids.len() - 2], &[101, 384, u32::MAX]].concat();
+    assert_eq!(tokenizer.decode(&broken, true).unwrap(), "aéb");
+    assert_eq!(
+        tokenizer.tokens(&[1, 100, 259, 384]),
+        ["</s>", "a", "<extra_id_0>", "[384]"]
+    );
+    assert_eq!(tokenizer.vocab_size(), 384);
+}

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::pytorch::PytorchFile;
-use super::safetensors::SafetensorsFile;
+use super::safetensors::{MEMORY, SafetensorsFile};
 use super::{Tensor, TensorSource};
 use crate::{Error, Result};
 
@@ -25,14 +25,30 @@ const FORMATS: [(&str, &str, Open); 2] = [
     ),
 ];
 
-/// Endings of weight files of other frameworks, and whose they are.
-const FOREIGN: [(&str, &str); 6] = [
-    (".h5", "TensorFlow's"),
-    (".msgpack", "Flax's"),
-    (".gguf", "llama.cpp's"),
-    (".ot", "rust-bert's"),
-    (".onnx", "ONNX Runtime's"),
-    ("model.bin", "CTranslate2's"),
+/// Endings of files that are something else, and what to do about it.
+const FOREIGN: [(&str, &str); 7] = [
+    (
+        ".h5",
+        "TensorFlow's: have transformers 4 load it with from_tf=True and save_pretrained it",
+    ),
+    (
+        ".msgpack",
+        "Flax's: have transformers 4 load it with from_flax=True and save_pretrained it",
+    ),
+    (".gguf", "llama.cpp's: use the model that it was made from"),
+    (
+        ".onnx",
+        "ONNX Runtime's: use the model that it was made from",
+    ),
+    (".ot", "rust-bert's: use the model that it was made from"),
+    (
+        "adapter_model.safetensors",
+        "an adapter's: merge it into its model with peft and save_pretrained that",
+    ),
+    (
+        "adapter_model.bin",
+        "an adapter's: merge it into its model with peft and save_pretrained that",
+    ),
 ];
 
 type WeightFile = Box<dyn TensorSource + Send + Sync>;
@@ -40,7 +56,8 @@ type Open = fn(&Path) -> Result<WeightFile>;
 
 /// The tensors of a model directory, memory-mapped: opening reads only headers.
 pub struct Checkpoint {
-    files: Vec<WeightFile>,
+    /// With their paths, for messages.
+    files: Vec<(PathBuf, WeightFile)>,
     /// The file that holds each tensor.
     tensors: BTreeMap<String, usize>,
 }
@@ -61,7 +78,7 @@ impl Checkpoint {
         for (single, index, open) in FORMATS {
             let (single, index) = (dir.join(single), dir.join(index));
             if single.is_file() {
-                return Ok(Self::from_single(open(&single)?));
+                return Ok(Self::from_single(&single, open(&single)?));
             }
             if index.is_file() {
                 return Self::open_shards(dir, &index, open);
@@ -76,14 +93,14 @@ impl Checkpoint {
     /// [`Error::File`] where the bytes are not a whole safetensors file.
     pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self> {
         let file = SafetensorsFile::from_bytes(bytes.into())?;
-        Ok(Self::from_single(Box::new(file)))
+        Ok(Self::from_single(Path::new(MEMORY), Box::new(file)))
     }
 
-    fn from_single(file: WeightFile) -> Self {
+    fn from_single(path: &Path, file: WeightFile) -> Self {
         let tensors = file.names().into_iter().map(|name| (name.to_owned(), 0));
         Checkpoint {
             tensors: tensors.collect(),
-            files: vec![file],
+            files: vec![(path.to_owned(), file)],
         }
     }
 
@@ -126,7 +143,7 @@ impl Checkpoint {
                 }
                 tensors.insert(name, files.len());
             }
-            files.push(file);
+            files.push((path, file));
         }
         Ok(Checkpoint { files, tensors })
     }
@@ -138,10 +155,14 @@ impl TensorSource for Checkpoint {
     }
 
     fn tensor(&self, name: &str) -> Result<Option<Tensor<'_>>> {
-        match self.tensors.get(name) {
-            Some(&file) => self.files[file].tensor(name),
-            None => Ok(None),
-        }
+        let Some(&file) = self.tensors.get(name) else {
+            return Ok(None);
+        };
+        let (path, file) = &self.files[file];
+        file.tensor(name).map_err(|error| Error::File {
+            path: path.clone(),
+            message: error.to_string(),
+        })
     }
 }
 
@@ -154,15 +175,9 @@ fn no_weights(dir: &Path) -> Error {
         .collect();
     files.sort();
     let foreign = files.iter().find_map(|file| {
-        let (_, whose) = FOREIGN.iter().find(|(ending, _)| file.ends_with(ending))?;
-        Some((file, whose))
+        let (_, what) = FOREIGN.iter().find(|(ending, _)| file.ends_with(ending))?;
+        Some(format!("; {file} is not read, it is {what}"))
     });
-    let found = match foreign {
-        Some((file, whose)) => format!(
-            "{file} is {whose} format, which is not read: load the model with transformers and save_pretrained it; "
-        ),
-        None => String::new(),
-    };
     let supported: Vec<&str> = FORMATS
         .iter()
         .flat_map(|(single, index, _)| [*single, *index])
@@ -170,8 +185,9 @@ fn no_weights(dir: &Path) -> Error {
     Error::File {
         path: dir.to_owned(),
         message: format!(
-            "no weights here: {found}looked for {}",
-            supported.join(", ")
+            "no weights here: looked for {}{}",
+            supported.join(", "),
+            foreign.unwrap_or_default()
         ),
     }
 }

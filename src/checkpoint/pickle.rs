@@ -328,7 +328,7 @@ impl<'a> Machine<'a> {
         let top = self.top()?;
         match &mut self.objects[top] {
             Object::List(list) => list.extend(items),
-            Object::Dict(dict) if items.len() % 2 == 0 => {
+            Object::Dict(dict) if items.len().is_multiple_of(2) => {
                 dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
             }
             _ => return Err("its pickle adds items to what is no list or dict".into()),

@@ -11,6 +11,9 @@ use super::bytes::Bytes;
 use super::{DType, Tensor, TensorSource};
 use crate::{Error, Result};
 
+/// What a file that is no file goes by in messages.
+pub(super) const MEMORY: &str = "(embedded model)";
+
 /// An open safetensors file: its header read and checked, its data left where it lies.
 pub(super) struct SafetensorsFile {
     bytes: Bytes,
@@ -30,7 +33,7 @@ impl SafetensorsFile {
     }
 
     pub fn from_bytes(bytes: Cow<'static, [u8]>) -> Result<Self> {
-        Self::parse(Path::new("(embedded model)"), Bytes::Memory(bytes))
+        Self::parse(Path::new(MEMORY), Bytes::Memory(bytes))
     }
 
     fn parse(path: &Path, bytes: Bytes) -> Result<Self> {

@@ -14,7 +14,7 @@ use crate::Result;
 /// Reads the two files.
 pub(super) fn read(vocabulary: &Path, merges: &Path, settings: &Settings) -> Result<Pipeline> {
     if settings.class != Class::Roberta {
-        return Err(settings.unsupported());
+        return Err(settings.unsupported(vocabulary));
     }
     let broken = |e| {
         let merges = merges.display();

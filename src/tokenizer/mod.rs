@@ -52,16 +52,17 @@ impl Tokenizer {
     /// everything but the vocabulary by itself, whatever `tokenizer.json` says.
     ///
     /// # Errors
-    /// [`Error::File`] and [`Error::Io`] name the file that cannot be read or understood, [`Error::Unsupported`] a class
-    /// of tokenizer that is not offered.
+    /// [`Error::File`] and [`Error::Io`] name the file that cannot be read or understood, or that only a class of
+    /// tokenizer could read that is not offered.
     pub fn from_dir(dir: &Path) -> Result<Option<Self>> {
         let found = |name| Some(dir.join(name)).filter(|path: &PathBuf| path.is_file());
-        let settings = Settings::from_files(SettingsFiles {
+        let files = SettingsFiles {
             tokenizer_config: json_file(found(CONFIG))?,
             model_config: json_file(found("config.json"))?,
             special_tokens_map: json_file(found("special_tokens_map.json"))?,
             added_tokens: json_file(found("added_tokens.json"))?,
-        })?;
+        };
+        let settings = Settings::from_files(files).map_err(|e| fault(dir, e.to_string()))?;
         if settings.class == Class::Byte {
             return Ok(Some(Self::bytes(&settings)));
         }
@@ -94,10 +95,12 @@ impl Tokenizer {
     /// [`Error::File`] names the part that cannot be understood.
     pub fn from_bytes(tokenizer: &[u8], config: Option<&[u8]>) -> Result<Self> {
         let config = config.map(|text| json(Path::new(CONFIG), text));
-        let settings = Settings::from_files(SettingsFiles {
+        let files = SettingsFiles {
             tokenizer_config: config.transpose()?,
             ..Default::default()
-        })?;
+        };
+        let settings =
+            Settings::from_files(files).map_err(|e| fault(Path::new(CONFIG), e.to_string()))?;
         let pipeline = Pipeline::from_json(Path::new(TOKENIZER), tokenizer, &settings)?;
         Ok(Self::pipeline(pipeline, &settings))
     }

@@ -54,14 +54,19 @@ const USER_DEFINED: i32 = 4;
 /// Reads a `spiece.model`.
 pub(super) fn read(path: &Path, bytes: &[u8], settings: &Settings) -> Result<Pipeline> {
     if settings.class == Class::Roberta {
-        return Err(settings.unsupported());
+        return Err(settings.unsupported(path));
     }
-    let model = Model::decode(bytes).map_err(|e| {
-        fault(
-            path,
-            format!("not a SentencePiece model ({e}): truncated or corrupt, fetch it again"),
-        )
-    })?;
+    let broken = |what| {
+        let message = format!(
+            "not a whole SentencePiece model ({what}): truncated or corrupt, fetch it again"
+        );
+        fault(path, message)
+    };
+    let model = Model::decode(bytes).map_err(|error| broken(error.to_string()))?;
+    // The last part of every file.
+    if model.pieces.is_empty() || model.normalizer.is_none() {
+        return Err(broken("its pieces or its normalizer are missing".into()));
+    }
     build(model, settings)
         .map_err(|e| fault(path, format!("not a vocabulary that can be used: {e}")))
 }

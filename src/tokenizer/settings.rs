@@ -1,10 +1,12 @@
 //! What the small files beside a vocabulary say of it: its class and its special tokens.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::Value;
 use tokenizers::AddedToken;
 
+use super::fault;
 use crate::{Error, Result};
 
 /// Who sets up a tokenizer, by transformers' class names.
@@ -195,15 +197,16 @@ impl Settings {
         self.extra_ids.unwrap_or(default).min(1 << 16)
     }
 
-    /// The error for files that only another class could read.
-    pub fn unsupported(&self) -> Error {
-        Error::Unsupported {
+    /// The error for a file that only another class could read.
+    pub fn unsupported(&self, path: &Path) -> Error {
+        let error = Error::Unsupported {
             what: "tokenizer_class",
             found: self.class_name.clone().unwrap_or("(none)".into()),
-            supported:
-                "T5Tokenizer, ByT5Tokenizer and RobertaTokenizer, and any with a tokenizer.json"
-                    .into(),
-        }
+            supported: "T5Tokenizer with spiece.model, RobertaTokenizer with vocab.json and merges.txt, ByT5Tokenizer, \
+                        and any with a tokenizer.json"
+                .into(),
+        };
+        fault(path, error.to_string())
     }
 }
 
