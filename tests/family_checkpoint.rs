@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use t5_gpu::T5Config;
 use t5_gpu::checkpoint::{Checkpoint, TensorSource};
+use t5_gpu::parameters::Parameters;
+use t5_gpu::reference::Reference;
 
 #[derive(Deserialize)]
 struct Expected {
@@ -170,6 +172,37 @@ fn other_models_are_named() {
         let found = config.split('"').nth(3).unwrap();
         for part in [found, "config.json", "umt5"] {
             assert!(error.contains(part), "{error}");
+        }
+    }
+}
+
+/// The whole way: files as published before safetensors, to the logits that transformers computes from them.
+#[test]
+fn models_run_from_pytorch_files() {
+    for name in ["pytorch-bin", "pytorch-bin-sharded", "pytorch-bin-old"] {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/checkpoints")
+            .join(name);
+        let config = T5Config::from_file(&dir.join("config.json")).unwrap();
+        let checkpoint = Checkpoint::open(&dir).unwrap();
+        let parameters = Parameters::load(&checkpoint, &config).unwrap();
+        let reference = Reference::new(&config, &parameters);
+        let expected = std::fs::read(dir.join("expected.json")).unwrap();
+        let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();
+        let cases = expected["cases"].as_array().unwrap();
+        assert!(cases.len() >= 6);
+        for case in cases {
+            let ids = |name: &str| Vec::<u32>::deserialize(&case[name]).unwrap();
+            let hidden = reference.encode(&ids("input_ids")).unwrap();
+            let logits = reference
+                .decode(&hidden, &ids("decoder_input_ids"))
+                .unwrap();
+            let stride = case["logits"]["stride"].as_u64().unwrap() as usize;
+            let values = Vec::<f32>::deserialize(&case["logits"]["values"]).unwrap();
+            assert_eq!(logits.iter().step_by(stride).len(), values.len());
+            for (a, b) in logits.iter().step_by(stride).zip(&values) {
+                assert!((a - b).abs() < 1e-4, "{name}: {a}, not {b}");
+            }
         }
     }
 }

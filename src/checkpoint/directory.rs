@@ -68,6 +68,13 @@ struct Index {
 }
 
 impl Checkpoint {
+    /// Whether the directory holds weights that [`Checkpoint::open`] would open.
+    pub fn is_in(dir: &Path) -> bool {
+        FORMATS
+            .iter()
+            .any(|(single, index, _)| dir.join(single).is_file() || dir.join(index).is_file())
+    }
+
     /// Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names; without these
     /// `pytorch_model.bin`, or the shards that `pytorch_model.bin.index.json` names.
     ///
