@@ -150,11 +150,12 @@ pub(super) fn append_end(
     tokenizer: &mut tokenizers::Tokenizer,
     settings: &Settings,
 ) -> tokenizers::Result<()> {
-    let end = settings.role("eos_token").map(|token| &token.content);
-    let Some((end, id)) = end.and_then(|end| Some((end.clone(), tokenizer.token_to_id(end)?)))
-    else {
-        return Err("it has no end of sequence".into());
-    };
+    let end = settings
+        .role("eos_token")
+        .map(|token| token.content.clone());
+    let end = end.unwrap_or("</s>".into());
+    let id = tokenizer.token_to_id(&end);
+    let id = id.ok_or_else(|| format!("it has no end of sequence, {end}"))?;
     let template = TemplateProcessing::builder()
         .try_single(vec!["$A".to_owned(), end.clone()])?
         .try_pair(vec![

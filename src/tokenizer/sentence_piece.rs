@@ -47,7 +47,9 @@ struct Normalizer {
     charsmap: Option<Vec<u8>>,
 }
 
-/// Kinds of pieces that are matched before any other: those that only control, and those that a user asked for.
+/// Kinds of pieces that are matched before any other: what stands for the unknown, those that only control, and those that
+/// a user asked for.
+const UNKNOWN: i32 = 2;
 const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 
@@ -76,8 +78,8 @@ fn build(model: Model, settings: &Settings) -> tokenizers::Result<Pipeline> {
     let mut added = Vec::new();
     for piece in model.pieces {
         let text = piece.text.unwrap_or_default();
-        if let Some(kind @ (CONTROL | USER_DEFINED)) = piece.kind {
-            let token = AddedToken::from(text.as_str(), kind == CONTROL);
+        if let Some(kind @ (UNKNOWN | CONTROL | USER_DEFINED)) = piece.kind {
+            let token = AddedToken::from(text.as_str(), kind != USER_DEFINED);
             added.push(token.normalized(false));
         }
         vocabulary.push((text, piece.score.unwrap_or_default().into()));
