@@ -12,7 +12,8 @@ struct Params {
 var<immediate> params: Params;
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
 @group(0) @binding(1) var<storage, read> weights: array<Packed>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> scales: array<f32>;  // a row of weights, where const SCALED is set
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
@@ -25,11 +26,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     if (id < params.first || id >= params.first + params.count) {
         return;
     }
+    let scale = select(1.0, scales[id - params.first], SCALED);
     let loads = params.width4 / VECTORS;
     for (var k = local; k < loads; k += 64u) {
         let packed = weights[(id - params.first) * loads + k];
         for (var part = 0u; part < VECTORS; part++) {
-            out[row * params.width4 + k * VECTORS + part] = unpack(packed, part);
+            out[row * params.width4 + k * VECTORS + part] = unpack(packed, part) * scale;
         }
     }
 }

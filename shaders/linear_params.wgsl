@@ -1,11 +1,12 @@
-// What both linear kernels bind: out[m, n] = epilogue(scale * sum_k norm(x)[m, k] * weights[n, k]).
+// What all linear kernels bind: out[m, n] = epilogue(scale * sum_k norm(x)[m, k] * weights[n, k]).
 // norm(x) is T5LayerNorm, x * rsqrt(mean(x^2) + eps) * gain, where const NORM is set; else x itself.
-// Widths are padded with zeros to multiples of 16, so rows are whole vec4s; `width` is the true one, for the mean.
+// Widths are padded with zeros to multiples of 16, so rows are whole loads; `width` is the true one, for the mean.
+// x itself, and how it meets the weights, is the business of product_float.wgsl or product_int8.wgsl.
 
 struct Params {
     m: u32,           // rows of x
     n: u32,           // rows of weights in this binding
-    k4: u32,          // vec4s a row of x and of weights
+    loads: u32,       // loads (of VECTORS vec4s) a row of x and of weights
     out_stride: u32,  // floats a row of out
     out_offset: u32,  // column of out that weight row 0 writes
     scale: f32,
@@ -15,7 +16,6 @@ struct Params {
 }
 
 var<immediate> params: Params;
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> weights: array<Packed>;
 @group(0) @binding(2) var<storage, read> gain: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;

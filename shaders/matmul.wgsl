@@ -1,21 +1,21 @@
 // Linear layer for many rows: blocks of x and of the weights go through workgroup memory, each thread keeps a TM x TN
 // block of outputs in registers. A workgroup computes (TM * THREADS_M) x (TN * THREADS_N) outputs and walks K in steps
-// of 16 (four vec4s). Twin: src/reference/linear.rs
+// of 16. Twin: src/reference/linear.rs
 
 const BM: u32 = TM * THREADS_M;
 const BN: u32 = TN * THREADS_N;
 const THREADS: u32 = THREADS_M * THREADS_N;
-const BK4: u32 = 4u;
-// One vec4 of padding a row keeps neighbouring rows out of each other's memory banks.
-const ROW: u32 = BK4 + 1u;
-const X_LOADS: u32 = BM * BK4 / THREADS;
-// Loads of weights a row of a block, and by each thread.
-const BK: u32 = BK4 / VECTORS;
-const W_LOADS: u32 = BN * BK / THREADS;
+// Loads a row of a block.
+const BK: u32 = 4u / VECTORS;
+// One place of padding a row keeps neighbouring rows out of each other's memory banks.
+const ROW: u32 = BK + 1u;
+// A thread's loads of each block.
+const X_LOADS: u32 = (BM * BK + THREADS - 1u) / THREADS;
+const W_LOADS: u32 = (BN * BK + THREADS - 1u) / THREADS;
 
-var<workgroup> x_block: array<vec4<f32>, BM * ROW>;
-var<workgroup> w_block: array<vec4<f32>, BN * ROW>;
-var<workgroup> squares: array<f32, BM * BK4>;
+var<workgroup> x_block: array<Input, BM * ROW>;
+var<workgroup> w_block: array<Packed, BN * ROW>;
+var<workgroup> squares: array<f32, BM * BK>;
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
@@ -24,41 +24,42 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let n0 = workgroup.x * BN;
     let m0 = workgroup.y * BM;
 
-    var acc: array<f32, TM * TN>;
+    var acc: array<Sum, TM * TN>;
     var square: array<f32, X_LOADS>;
-    for (var k = 0u; k < params.k4; k += BK4) {
+    for (var k = 0u; k < params.loads; k += BK) {
         for (var l = 0u; l < X_LOADS; l++) {
             let at = l * THREADS + local;
-            let row = at / BK4;
-            let column = at % BK4;
-            let x_row = params.first + min(m0 + row, params.m - 1u);
-            var value = x[x_row * params.k4 + k + column];
-            if (NORM) {
-                square[l] += dot(value, value);
-                value *= gain[k + column];
+            let row = at / BK;
+            let column = at % BK;
+            if (row < BM) {
+                let x_row = params.first + min(m0 + row, params.m - 1u);
+                var input = load_input(x_row * params.loads + k + column);
+                if (NORM) {
+                    square[l] += squares_of(input);
+                    input = with_gain(input, k + column);
+                }
+                x_block[row * ROW + column] = input;
             }
-            x_block[row * ROW + column] = value;
         }
         for (var l = 0u; l < W_LOADS; l++) {
             let at = l * THREADS + local;
             let row = at / BK;
             let column = at % BK;
-            let w_row = min(n0 + row, params.n - 1u) * (params.k4 / VECTORS);
-            let packed = weights[w_row + k / VECTORS + column];
-            for (var part = 0u; part < VECTORS; part++) {
-                w_block[row * ROW + column * VECTORS + part] = unpack(packed, part);
+            if (row < BN) {
+                let w_row = min(n0 + row, params.n - 1u);
+                w_block[row * ROW + column] = weights[w_row * params.loads + k + column];
             }
         }
         workgroupBarrier();
-        for (var c = 0u; c < BK4; c++) {
-            var ws: array<vec4<f32>, TN>;
+        for (var c = 0u; c < BK; c++) {
+            var ws: array<Weights, TN>;
             for (var j = 0u; j < TN; j++) {
-                ws[j] = w_block[column_of(tn, j) * ROW + c];
+                ws[j] = load_weights(w_block[column_of(tn, j) * ROW + c]);
             }
             for (var i = 0u; i < TM; i++) {
-                let value = x_block[(tm + i * THREADS_M) * ROW + c];
+                let input = x_block[(tm + i * THREADS_M) * ROW + c];
                 for (var j = 0u; j < TN; j++) {
-                    acc[i * TN + j] += dot(value, ws[j]);
+                    acc[i * TN + j] += product(ws[j], input);
                 }
             }
         }
@@ -67,17 +68,23 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
 
     if (NORM) {
         for (var l = 0u; l < X_LOADS; l++) {
-            squares[l * THREADS + local] = square[l];
+            let at = l * THREADS + local;
+            if (at < BM * BK) {
+                squares[at] = square[l];
+            }
         }
         workgroupBarrier();
     }
     for (var i = 0u; i < TM; i++) {
         let row = tm + i * THREADS_M;
-        if (m0 + row < params.m) {
+        let m = m0 + row;
+        if (m < params.m) {
             var scale = params.scale;
             if (NORM) {
-                let s = row * BK4;
-                let sum = squares[s] + squares[s + 1u] + squares[s + 2u] + squares[s + 3u];
+                var sum = 0.0;
+                for (var c = 0u; c < BK; c++) {
+                    sum += squares[row * BK + c];
+                }
                 scale *= inverseSqrt(sum / params.width + params.eps);
             }
             for (var j = 0u; j < TN; j++) {
@@ -85,9 +92,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                 if (n < params.n) {
                     var next = 0.0;
                     if (EPILOGUE == GATE && j + 1u < TN) {
-                        next = scale * acc[i * TN + j + 1u];
+                        next = scale * value_of(f32(acc[i * TN + j + 1u]), m, n + 1u);
                     }
-                    finish(m0 + row, n, scale * acc[i * TN + j], next);
+                    finish(m, n, scale * value_of(f32(acc[i * TN + j]), m, n), next);
                 }
             }
         }

@@ -10,35 +10,28 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     // Rows past the end repeat the last one; their results are not written.
     var x_row: array<u32, TM>;
     for (var i = 0u; i < TM; i++) {
-        x_row[i] = (params.first + min(m0 + i, params.m - 1u)) * params.k4;
+        x_row[i] = (params.first + min(m0 + i, params.m - 1u)) * params.loads;
     }
     var w_row: array<u32, TN>;
     for (var j = 0u; j < TN; j++) {
-        w_row[j] = min(n0 + column_of(local, j), params.n - 1u) * (params.k4 / VECTORS);
+        w_row[j] = min(n0 + column_of(local, j), params.n - 1u) * params.loads;
     }
 
-    var acc: array<f32, TM * TN>;
+    var acc: array<Sum, TM * TN>;
     var squares: array<f32, TM>;
-    for (var k = 0u; k < params.k4 / VECTORS; k++) {
-        var packed: array<Packed, TN>;
+    for (var k = 0u; k < params.loads; k++) {
+        var ws: array<Weights, TN>;
         for (var j = 0u; j < TN; j++) {
-            packed[j] = weights[w_row[j] + k];
+            ws[j] = load_weights(weights[w_row[j] + k]);
         }
-        for (var part = 0u; part < VECTORS; part++) {
-            let at = k * VECTORS + part;
-            var ws: array<vec4<f32>, TN>;
-            for (var j = 0u; j < TN; j++) {
-                ws[j] = unpack(packed[j], part);
+        for (var i = 0u; i < TM; i++) {
+            var input = load_input(x_row[i] + k);
+            if (NORM) {
+                squares[i] += squares_of(input);
+                input = with_gain(input, k);
             }
-            for (var i = 0u; i < TM; i++) {
-                var value = x[x_row[i] + at];
-                if (NORM) {
-                    squares[i] += dot(value, value);
-                    value *= gain[at];
-                }
-                for (var j = 0u; j < TN; j++) {
-                    acc[i * TN + j] += dot(value, ws[j]);
-                }
+            for (var j = 0u; j < TN; j++) {
+                acc[i * TN + j] += product(ws[j], input);
             }
         }
     }
@@ -54,9 +47,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                 if (n < params.n) {
                     var next = 0.0;
                     if (EPILOGUE == GATE && j + 1u < TN) {
-                        next = scale * acc[i * TN + j + 1u];
+                        next = scale * value_of(f32(acc[i * TN + j + 1u]), m0 + i, n + 1u);
                     }
-                    finish(m0 + i, n, scale * acc[i * TN + j], next);
+                    finish(m0 + i, n, scale * value_of(f32(acc[i * TN + j]), m0 + i, n), next);
                 }
             }
         }

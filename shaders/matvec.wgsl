@@ -20,42 +20,35 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     // Rows past the end repeat the last one; their results are not written.
     var w_row: array<u32, N_TILE>;
     for (var j = 0u; j < N_TILE; j++) {
-        w_row[j] = min(n0 + j, params.n - 1u) * (params.k4 / VECTORS);
+        w_row[j] = min(n0 + j, params.n - 1u) * params.loads;
     }
     var x_row: array<u32, M_TILE>;
     for (var i = 0u; i < M_TILE; i++) {
-        x_row[i] = (params.first + min(m0 + i, params.m - 1u)) * params.k4;
+        x_row[i] = (params.first + min(m0 + i, params.m - 1u)) * params.loads;
     }
 
-    var acc: array<f32, PRODUCTS>;
+    var acc: array<Sum, PRODUCTS>;
     var squares: array<f32, M_TILE>;
-    for (var k = lane; k < params.k4 / VECTORS; k += LANES) {
-        var packed: array<Packed, N_TILE>;
-        for (var j = 0u; j < N_TILE; j++) {
-            packed[j] = weights[w_row[j] + k];
-        }
-        for (var part = 0u; part < VECTORS; part++) {
-            let at = k * VECTORS + part;
-            var xs: array<vec4<f32>, M_TILE>;
-            for (var i = 0u; i < M_TILE; i++) {
-                xs[i] = x[x_row[i] + at];
-                if (NORM) {
-                    squares[i] += dot(xs[i], xs[i]);
-                    xs[i] *= gain[at];
-                }
+    for (var k = lane; k < params.loads; k += LANES) {
+        var inputs: array<Input, M_TILE>;
+        for (var i = 0u; i < M_TILE; i++) {
+            inputs[i] = load_input(x_row[i] + k);
+            if (NORM) {
+                squares[i] += squares_of(inputs[i]);
+                inputs[i] = with_gain(inputs[i], k);
             }
-            for (var j = 0u; j < N_TILE; j++) {
-                let w = unpack(packed[j], part);
-                for (var i = 0u; i < M_TILE; i++) {
-                    acc[j * M_TILE + i] += dot(w, xs[i]);
-                }
+        }
+        for (var j = 0u; j < N_TILE; j++) {
+            let w = load_weights(weights[w_row[j] + k]);
+            for (var i = 0u; i < M_TILE; i++) {
+                acc[j * M_TILE + i] += product(w, inputs[i]);
             }
         }
     }
 
     let base = group * VALUES;
     for (var v = 0u; v < PRODUCTS; v++) {
-        partial[(base + v) * LANES + lane] = acc[v];
+        partial[(base + v) * LANES + lane] = f32(acc[v]);
     }
     if (NORM) {
         for (var i = 0u; i < M_TILE; i++) {
@@ -81,9 +74,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             }
             var next = 0.0;
             if (EPILOGUE == GATE && v + M_TILE < PRODUCTS) {
-                next = scale * sums[base + v + M_TILE];
+                next = scale * value_of(sums[base + v + M_TILE], m0 + i, n + 1u);
             }
-            finish(m0 + i, n, scale * sums[base + v], next);
+            finish(m0 + i, n, scale * value_of(sums[base + v], m0 + i, n), next);
         }
     }
 }

@@ -125,7 +125,7 @@ impl Bench {
         })?;
         let dtype = match self.dtype {
             WeightDType::F32 => DType::F32,
-            WeightDType::F16 => DType::F16,
+            WeightDType::F16 | WeightDType::Int8 => DType::F16,
         };
         let weights = parameters::random(&config, 1, dtype);
         Ok((arch.clone(), config, Box::new(weights)))

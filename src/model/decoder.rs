@@ -5,7 +5,7 @@ use super::{Encoded, Model};
 use crate::generate::{StepDecoder, StepRow};
 use crate::gpu::{Buffer, Plan, Readback};
 use crate::ops::{
-    Argmax, CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear,
+    Argmax, CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear, Quantized,
 };
 use crate::{Error, Result};
 
@@ -53,6 +53,8 @@ struct Activations {
     logits: Buffer,
     /// The likeliest token of each row, `[rows]` u32
     tokens: Buffer,
+    /// Quantised inputs, where the weights are int8
+    scratch: Option<Quantized>,
 }
 
 /// A step's ops, in order.
@@ -94,6 +96,7 @@ impl Model {
             inner_layer: buffer("decoder feed-forward", self.dims.d_ff)?,
             logits: buffer("logits", self.config.vocab_size)?,
             tokens: buffer("tokens", 1)?,
+            scratch: self.scratch(slots)?,
         };
         let ops = Ops::new(self, encoded, &cross, &cache, &activations);
         Ok(Decoder {
@@ -114,6 +117,7 @@ impl Model {
     /// Every decoder layer's keys and values of the sources.
     pub(super) fn cross_keys_values(&self, encoded: &Encoded<'_>) -> Result<Vec<Buffer>> {
         let rows = encoded.batch.rows();
+        let scratch = self.scratch(rows)?;
         let mut plan = Plan::default();
         let mut buffers = Vec::new();
         for block in &self.weights.decoder.blocks {
@@ -127,6 +131,7 @@ impl Model {
                 &block.cross_attention().kv,
                 &out,
                 Epilogue::Store,
+                scratch.as_ref(),
             )
             .record(&self.gpu, rows, &mut plan);
             buffers.push(out);
@@ -154,7 +159,12 @@ impl Ops {
             inner_layer,
             logits,
             tokens,
+            scratch,
         } = activations;
+        let scratch = scratch.as_ref();
+        let linear = |x, norm, weights, out, epilogue| {
+            model.linear(x, norm, weights, out, epilogue, scratch)
+        };
         let stack = &model.weights.decoder;
         let heads = model.config.num_heads;
         let head_width = model.dims.d_kv;
@@ -190,26 +200,26 @@ impl Ops {
                 keys: encoded.batch.width,
             };
             BlockOps {
-                qkv: model.linear(x, Some(&own.norm), &own.qkv, qkv, Epilogue::Store),
+                qkv: linear(x, Some(&own.norm), &own.qkv, qkv, Epilogue::Store),
                 self_attention: attention(qkv, own_kind),
-                self_output: model.linear(attended, None, &own.o, x, Epilogue::Add),
-                q: model.linear(x, Some(&source.norm), &source.q, q, Epilogue::Store),
+                self_output: linear(attended, None, &own.o, x, Epilogue::Add),
+                q: linear(x, Some(&source.norm), &source.q, q, Epilogue::Store),
                 cross_attention: attention(q, source_kind),
-                cross_output: model.linear(attended, None, &source.o, x, Epilogue::Add),
-                wi: model.linear(
+                cross_output: linear(attended, None, &source.o, x, Epilogue::Add),
+                wi: linear(
                     x,
                     Some(&feed_forward.norm),
                     &feed_forward.wi,
                     inner_layer,
                     feed_forward.epilogue,
                 ),
-                wo: model.linear(inner_layer, None, &feed_forward.wo, x, Epilogue::Add),
+                wo: linear(inner_layer, None, &feed_forward.wo, x, Epilogue::Add),
             }
         });
         Ops {
             embed: Embed::new(gpu, rows, 4, &model.weights.shared, x),
             blocks: blocks.collect(),
-            head: model.head(x, false, logits),
+            head: model.head(x, false, logits, scratch),
             argmax: Argmax::new(gpu, logits, model.config.vocab_size, tokens),
         }
     }

@@ -3,16 +3,18 @@
 mod decoder;
 mod encoder;
 mod kv_cache;
+mod layers;
 mod stack;
 mod teacher_forcing;
+mod trace;
 mod weights;
 
 use std::sync::Arc;
 
 pub use decoder::Decoder;
 pub use encoder::{EncodeOptions, Encoded};
-pub use stack::{Trace, TraceOptions};
 pub use teacher_forcing::DecodeOptions;
+pub use trace::{Trace, TraceOptions};
 
 use crate::gpu::Gpu;
 use crate::ops::WeightDType;

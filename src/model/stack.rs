@@ -1,11 +1,10 @@
 //! A stack over whole padded batches: the encoder, and the decoder when it is fed whole targets.
 
 use super::Model;
+use super::trace::{TraceBuffers, TraceOptions};
 use super::weights::{CrossAttention, FeedForward, Stack};
 use crate::gpu::{Buffer, Plan};
-use crate::ops::{
-    Attention, AttentionArgs, Embed, Epilogue, Linear, LinearArgs, Matrix, Norm, RmsNorm,
-};
+use crate::ops::{Attention, AttentionArgs, Embed, Epilogue, Linear, Quantized, RmsNorm};
 use crate::{Error, Result};
 
 /// Sequences side by side, padded to the longest.
@@ -22,24 +21,6 @@ impl Batch {
     pub fn rows(&self) -> usize {
         self.lengths.len() * self.width
     }
-}
-
-/// What a stack computes besides its last hidden state, read back: by layer, then by sequence, padding cut off.
-#[derive(Clone, Debug, Default)]
-pub struct Trace {
-    /// The embeddings, then every block's output, the last one after the final norm: each `[tokens, d_model]`.
-    pub hidden_states: Vec<Vec<Vec<f32>>>,
-    /// `[num_heads, tokens, tokens]` each.
-    pub attentions: Vec<Vec<Vec<f32>>>,
-    /// `[num_heads, tokens, source tokens]` each; empty for the encoder.
-    pub cross_attentions: Vec<Vec<Vec<f32>>>,
-}
-
-/// Which parts of a [`Trace`] are wanted.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TraceOptions {
-    pub hidden_states: bool,
-    pub attentions: bool,
 }
 
 /// What a run of a stack depends on besides its input.
@@ -73,16 +54,9 @@ struct StackRun<'a> {
     attended: Buffer,
     /// `[rows, d_ff]`
     inner_layer: Buffer,
+    scratch: Option<Quantized>,
     plan: &'a mut Plan,
     trace: TraceBuffers,
-}
-
-/// A [`Trace`] before it is read back.
-#[derive(Default)]
-pub(super) struct TraceBuffers {
-    hidden_states: Vec<Buffer>,
-    attentions: Vec<Buffer>,
-    cross_attentions: Vec<Buffer>,
 }
 
 impl Model {
@@ -172,6 +146,7 @@ impl Model {
             qkv: buffer("queries, keys and values", 3 * self.dims.inner)?,
             attended: buffer("attention output", self.dims.inner)?,
             inner_layer: buffer("the feed-forward's inner layer", self.dims.d_ff)?,
+            scratch: self.scratch(rows)?,
             plan,
             trace: TraceBuffers::default(),
         };
@@ -201,151 +176,10 @@ impl Model {
         };
         self.gpu.buffer_from("a head mask", layer).map(Some)
     }
-
-    /// Reads a trace back and cuts off its padding. `last` is the stack's output, `keys` the batch that cross-attention
-    /// attended to.
-    pub(super) fn read_trace(
-        &self,
-        buffers: TraceBuffers,
-        batch: &Batch,
-        last: &Buffer,
-        source: Option<&Batch>,
-    ) -> Result<Trace> {
-        let mut trace = Trace::default();
-        if !buffers.hidden_states.is_empty() {
-            for buffer in buffers.hidden_states.iter().chain([last]) {
-                trace.hidden_states.push(self.read_states(buffer, batch)?);
-            }
-        }
-        for buffer in &buffers.attentions {
-            trace
-                .attentions
-                .push(self.read_attention(buffer, batch, batch)?);
-        }
-        for buffer in &buffers.cross_attentions {
-            trace.cross_attentions.push(self.read_attention(
-                buffer,
-                batch,
-                source.unwrap_or(batch),
-            )?);
-        }
-        Ok(trace)
-    }
-
-    /// `[batch, width, d_model]` without its padding, by sequence.
-    pub(super) fn read_states(&self, buffer: &Buffer, batch: &Batch) -> Result<Vec<Vec<f32>>> {
-        let padded = self.dims.d_model;
-        let all = self.gpu.read(buffer, batch.rows() * padded)?;
-        let sequences = all.chunks_exact(batch.width * padded).zip(&batch.lengths);
-        Ok(sequences
-            .map(|(states, length)| {
-                let states = states.chunks_exact(padded).take(*length);
-                states
-                    .flat_map(|state| &state[..self.config.d_model])
-                    .copied()
-                    .collect()
-            })
-            .collect())
-    }
-
-    /// `[batch, heads, queries, keys]` without its padding, by sequence.
-    fn read_attention(
-        &self,
-        buffer: &Buffer,
-        queries: &Batch,
-        keys: &Batch,
-    ) -> Result<Vec<Vec<f32>>> {
-        let heads = self.config.num_heads;
-        let all = self.gpu.read(buffer, queries.rows() * heads * keys.width)?;
-        let sequences = all.chunks_exact(heads * queries.width * keys.width);
-        Ok(sequences
-            .zip(queries.lengths.iter().zip(&keys.lengths))
-            .map(|(weights, (queries_length, keys_length))| {
-                let heads = weights.chunks_exact(queries.width * keys.width);
-                heads
-                    .flat_map(|head| head.chunks_exact(keys.width).take(*queries_length))
-                    .flat_map(|row| &row[..*keys_length])
-                    .copied()
-                    .collect()
-            })
-            .collect())
-    }
-
-    /// A layer norm of this model by its gain.
-    pub(super) fn norm<'a>(&self, gain: &'a Buffer) -> Norm<'a> {
-        Norm {
-            gain,
-            width: self.config.d_model,
-            eps: self.config.layer_norm_epsilon,
-        }
-    }
-
-    /// A linear layer of this model from `x` to `out`, whose rows are as wide as the layer's output.
-    pub(super) fn linear(
-        &self,
-        x: &Buffer,
-        norm: Option<&Buffer>,
-        weights: &Matrix,
-        out: &Buffer,
-        epilogue: Epilogue,
-    ) -> Linear {
-        let out_width = if matches!(epilogue, Epilogue::Gate(_)) {
-            weights.rows() / 2
-        } else {
-            weights.rows()
-        };
-        let norm = norm.map(|gain| self.norm(gain));
-        Linear::new(
-            &self.gpu,
-            &LinearArgs {
-                x,
-                norm,
-                weights,
-                out,
-                out_width,
-                epilogue,
-                scale: 1.0,
-            },
-        )
-    }
-
-    /// The head over decoder states: `x` before the final norm, or after it where `normed`.
-    pub(super) fn head(&self, x: &Buffer, normed: bool, logits: &Buffer) -> Linear {
-        let d_model = self.config.d_model as f32;
-        Linear::new(
-            &self.gpu,
-            &LinearArgs {
-                x,
-                norm: (!normed).then(|| self.norm(&self.weights.decoder.final_norm)),
-                weights: self
-                    .weights
-                    .lm_head
-                    .as_ref()
-                    .unwrap_or(&self.weights.shared),
-                out: logits,
-                out_width: self.config.vocab_size,
-                epilogue: Epilogue::Store,
-                scale: if self.config.scale_decoder_outputs {
-                    d_model.powf(-0.5)
-                } else {
-                    1.0
-                },
-            },
-        )
-    }
-
-    /// Rejects ids beyond the embedding, which a kernel would read out of bounds.
-    pub(super) fn check_tokens(&self, ids: impl IntoIterator<Item = u32>) -> Result<()> {
-        let vocab_size = self.config.vocab_size;
-        match ids.into_iter().find(|id| *id as usize >= vocab_size) {
-            Some(id) => Err(Error::TokenOutOfRange { id, vocab_size }),
-            None => Ok(()),
-        }
-    }
 }
 
 impl StackRun<'_> {
-    fn linear(&mut self, linear: &Linear) {
+    fn record(&mut self, linear: &Linear) {
         linear.record(&self.model.gpu, self.batch.rows(), self.plan);
     }
 
@@ -364,13 +198,15 @@ impl StackRun<'_> {
         let attention = &stack.blocks[index].self_attention;
         let masked = model.head_mask(self.options.head_mask, index)?;
         let weights = self.trace_attention(self.batch.width)?;
-        self.linear(&model.linear(
+        let linear = model.linear(
             self.x,
             Some(&attention.norm),
             &attention.qkv,
             &self.qkv,
             Epilogue::Store,
-        ));
+            self.scratch.as_ref(),
+        );
+        self.record(&linear);
         let args = AttentionArgs {
             q: &self.qkv,
             q_width: 3 * inner,
@@ -397,7 +233,15 @@ impl StackRun<'_> {
             self.plan,
         );
         self.trace.attentions.extend(weights);
-        self.linear(&model.linear(&self.attended, None, &attention.o, self.x, Epilogue::Add));
+        let linear = model.linear(
+            &self.attended,
+            None,
+            &attention.o,
+            self.x,
+            Epilogue::Add,
+            self.scratch.as_ref(),
+        );
+        self.record(&linear);
         Ok(())
     }
 
@@ -411,13 +255,15 @@ impl StackRun<'_> {
         let masked = model.head_mask(cross.head_mask, index)?;
         let weights = self.trace_attention(cross.source.width)?;
         // The front of the qkv buffer serves for the queries alone.
-        self.linear(&model.linear(
+        let linear = model.linear(
             self.x,
             Some(&attention.norm),
             &attention.q,
             &self.qkv,
             Epilogue::Store,
-        ));
+            self.scratch.as_ref(),
+        );
+        self.record(&linear);
         let args = AttentionArgs {
             q: &self.qkv,
             q_width: inner,
@@ -444,20 +290,38 @@ impl StackRun<'_> {
             self.plan,
         );
         self.trace.cross_attentions.extend(weights);
-        self.linear(&model.linear(&self.attended, None, &attention.o, self.x, Epilogue::Add));
+        let linear = model.linear(
+            &self.attended,
+            None,
+            &attention.o,
+            self.x,
+            Epilogue::Add,
+            self.scratch.as_ref(),
+        );
+        self.record(&linear);
         Ok(())
     }
 
     fn feed_forward(&mut self, layer: &FeedForward) {
         let model = self.model;
-        self.linear(&model.linear(
+        let linear = model.linear(
             self.x,
             Some(&layer.norm),
             &layer.wi,
             &self.inner_layer,
             layer.epilogue,
-        ));
-        self.linear(&model.linear(&self.inner_layer, None, &layer.wo, self.x, Epilogue::Add));
+            self.scratch.as_ref(),
+        );
+        self.record(&linear);
+        let linear = model.linear(
+            &self.inner_layer,
+            None,
+            &layer.wo,
+            self.x,
+            Epilogue::Add,
+            self.scratch.as_ref(),
+        );
+        self.record(&linear);
     }
 
     /// Room for a layer's attention weights, where they are wanted.

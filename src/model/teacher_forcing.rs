@@ -1,6 +1,7 @@
 //! The decoder fed whole targets in one pass: logits of every position, for scores and for looking inside.
 
-use super::stack::{CrossInput, StackOptions, Trace, TraceOptions};
+use super::stack::{CrossInput, StackOptions};
+use super::trace::{Trace, TraceOptions};
 use super::{Encoded, Model};
 use crate::gpu::Plan;
 use crate::{Error, Result};
@@ -70,7 +71,8 @@ impl Model {
             .clamp(1, WINDOW)
             .min(batch.rows());
         let logits = gpu.buffer("logits", (window * row_bytes) as u64)?;
-        let head = self.head(&hidden, true, &logits);
+        let scratch = self.scratch(batch.rows())?;
+        let head = self.head(&hidden, true, &logits, scratch.as_ref());
         let mut readback = gpu.readback(window * vocab_size)?;
         for (target, length) in batch.lengths.iter().enumerate() {
             for first in (0..*length).step_by(window) {

@@ -3,19 +3,19 @@
 use super::{Matrix, WeightDType, grid};
 use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan};
 
-const BINDINGS: &[Access] = &[Access::Read, Access::Read, Access::ReadWrite];
+const BINDINGS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::ReadWrite];
 
 fn kernel(dtype: WeightDType) -> Kernel {
     Kernel {
         name: "embed",
-        constants: String::new(),
+        constants: format!("const SCALED: bool = {};\n", dtype == WeightDType::Int8),
         parts: vec![dtype.wgsl(), include_str!("../../shaders/embed.wgsl")],
         bindings: BINDINGS,
     }
 }
 
 pub(super) fn variants() -> Vec<Kernel> {
-    vec![kernel(WeightDType::F32), kernel(WeightDType::F16)]
+    WeightDType::ALL.into_iter().map(kernel).collect()
 }
 
 #[repr(C)]
@@ -46,11 +46,10 @@ impl Embed {
             .parts
             .iter()
             .map(|part| {
-                (
-                    gpu.bind(BINDINGS, &[ids, &part.buffer, out]),
-                    part.first as u32,
-                    part.rows as u32,
-                )
+                // Without scales nothing reads theirs; any buffer will do.
+                let scales = part.scales.as_ref().unwrap_or(ids);
+                let binding = gpu.bind(BINDINGS, &[ids, &part.buffer, scales, out]);
+                (binding, part.first as u32, part.rows as u32)
             })
             .collect();
         Embed {

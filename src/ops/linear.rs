@@ -1,11 +1,22 @@
 //! Linear layers, with the norm in front and what follows fused in: `shaders/matvec.wgsl` for few rows,
 //! `shaders/matmul.wgsl` for many.
 
-use super::{Matrix, WeightDType};
+use super::quantize::Quantize;
+use super::{Matrix, Quantized, WeightDType};
 use crate::Activation;
 use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Target};
 
-const BINDINGS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::ReadWrite];
+const FLOAT_BINDINGS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::ReadWrite];
+
+/// As [`FLOAT_BINDINGS`], and the scales of x and of the weights.
+const INT8_BINDINGS: &[Access] = &[
+    Access::Read,
+    Access::Read,
+    Access::Read,
+    Access::ReadWrite,
+    Access::Read,
+    Access::Read,
+];
 
 /// What becomes of the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,12 +54,16 @@ pub struct LinearArgs<'a> {
     pub epilogue: Epilogue,
     /// Multiplies the product.
     pub scale: f32,
+    /// Where inputs are quantised to: int8 weights need it.
+    pub scratch: Option<&'a Quantized>,
 }
 
 /// A linear layer over fixed buffers, for any number of rows that fits them.
 pub struct Linear {
     parts: Vec<(Binding, Params)>,
     dtype: WeightDType,
+    /// Int8: comes first, and takes the norm upon itself.
+    quantize: Option<Quantize>,
     norm: bool,
     epilogue: Epilogue,
     x_rows: usize,
@@ -60,7 +75,7 @@ pub struct Linear {
 struct Params {
     m: u32,
     n: u32,
-    k4: u32,
+    loads: u32,
     out_stride: u32,
     out_offset: u32,
     scale: f32,
@@ -288,11 +303,18 @@ fn kernel(tiling: Tiling, dtype: WeightDType, norm: bool, epilogue: Epilogue) ->
         parts: vec![
             dtype.wgsl(),
             include_str!("../../shaders/linear_params.wgsl"),
+            match dtype {
+                WeightDType::Int8 => include_str!("../../shaders/product_int8.wgsl"),
+                _ => include_str!("../../shaders/product_float.wgsl"),
+            },
             include_str!("../../shaders/activation.wgsl"),
             include_str!("../../shaders/epilogue.wgsl"),
             tiling.wgsl(),
         ],
-        bindings: BINDINGS,
+        bindings: match dtype {
+            WeightDType::Int8 => INT8_BINDINGS,
+            _ => FLOAT_BINDINGS,
+        },
     }
 }
 
@@ -308,13 +330,15 @@ pub(super) fn variants() -> Vec<Kernel> {
     epilogues.extend(activations.map(Epilogue::Gate));
     let mut kernels = Vec::new();
     for (_, tiling) in HARDWARE.iter().chain(SOFTWARE) {
-        for dtype in [WeightDType::F32, WeightDType::F16] {
+        for dtype in WeightDType::ALL {
             for norm in [false, true] {
-                kernels.extend(
-                    epilogues
-                        .iter()
-                        .map(|epilogue| kernel(*tiling, dtype, norm, *epilogue)),
-                );
+                if !(norm && dtype == WeightDType::Int8) {
+                    kernels.extend(
+                        epilogues
+                            .iter()
+                            .map(|epilogue| kernel(*tiling, dtype, norm, *epilogue)),
+                    );
+                }
             }
         }
     }
@@ -332,6 +356,7 @@ impl Linear {
             out_width,
             epilogue,
             scale,
+            scratch,
         } = *args;
         let gated = matches!(epilogue, Epilogue::Gate(_));
         let columns = if gated {
@@ -349,7 +374,7 @@ impl Linear {
         let params = Params {
             m: 0,
             n: 0,
-            k4: weights.width as u32 / 4,
+            loads: (weights.width / weights.dtype.a_load()) as u32,
             out_stride: out_width as u32,
             out_offset: 0,
             scale,
@@ -369,13 +394,25 @@ impl Linear {
                     out_offset: offset as u32,
                     ..params
                 };
-                (gpu.bind(BINDINGS, &[x, &part.buffer, gain, out]), params)
+                let binding = match (&part.scales, scratch) {
+                    (Some(scales), Some(x)) => gpu.bind(
+                        INT8_BINDINGS,
+                        &[&x.values, &part.buffer, gain, out, &x.scales, scales],
+                    ),
+                    _ => gpu.bind(FLOAT_BINDINGS, &[x, &part.buffer, gain, out]),
+                };
+                (binding, params)
             })
             .collect();
+        let quantize = (weights.dtype == WeightDType::Int8).then(|| {
+            let scratch = scratch.expect("int8 weights come with room for quantised inputs");
+            Quantize::new(gpu, x, weights.width, norm, scratch)
+        });
         Linear {
             parts,
             dtype: weights.dtype,
-            norm: norm.is_some(),
+            norm: norm.is_some() && quantize.is_none(),
+            quantize,
             epilogue,
             x_rows: x.size() as usize / (weights.width * 4),
             out_rows: out.size() as usize / (out_width * 4),
@@ -395,6 +432,9 @@ impl Linear {
             self.x_rows,
             self.out_rows
         );
+        if let Some(quantize) = &self.quantize {
+            quantize.record(gpu, first, rows, plan);
+        }
         let tilings = match gpu.target() {
             Target::Hardware => HARDWARE,
             Target::Software => SOFTWARE,

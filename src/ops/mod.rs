@@ -9,6 +9,7 @@ mod attention_cached;
 mod embed;
 mod linear;
 mod matrix;
+mod quantize;
 mod rms_norm;
 
 pub use argmax::Argmax;
@@ -17,6 +18,7 @@ pub use attention_cached::{CachedAttention, CachedAttentionArgs, CachedKind};
 pub use embed::Embed;
 pub use linear::{Epilogue, Linear, LinearArgs, Norm};
 pub use matrix::{Matrix, WeightDType};
+pub use quantize::Quantized;
 pub use rms_norm::RmsNorm;
 
 use crate::gpu::Kernel;
@@ -30,6 +32,7 @@ pub fn kernels() -> Vec<Kernel> {
     kernels.extend(embed::variants());
     kernels.extend(rms_norm::variants());
     kernels.extend(linear::variants());
+    kernels.extend(quantize::variants());
     kernels.extend(argmax::variants());
     kernels.extend(attention::variants());
     kernels.extend(attention_cached::variants());

@@ -7,6 +7,7 @@ mod embed;
 mod layers;
 mod linear;
 mod model;
+mod quantize;
 mod rms_norm;
 
 pub use activation::activate;
@@ -15,4 +16,5 @@ pub use decoder::ReferenceDecoder;
 pub use embed::embed;
 pub use linear::linear;
 pub use model::{DecodeOptions, Decoded, EncodeOptions, Encoded, Reference};
+pub use quantize::{linear_int8, quantize};
 pub use rms_norm::rms_norm;

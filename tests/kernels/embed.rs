@@ -24,14 +24,14 @@ fn check(gpu: &Gpu, vocab: usize, width: usize, rows: usize, stride: usize, dtyp
     let found = unpad_rows(&gpu.read(&out, rows * padded).unwrap(), width, padded);
     assert_eq!(
         found,
-        embed(&stored(dtype, &table), width, &ids),
+        embed(&stored(dtype, &table, width), width, &ids),
         "{vocab} x {width}, {rows} ids"
     );
 }
 
 #[test]
 fn embed_equals_its_twin() {
-    for dtype in [WeightDType::F32, WeightDType::F16] {
+    for dtype in WeightDType::ALL {
         for rows in SIZES {
             for width in [1, 40, 65, 257] {
                 check(&gpu(), 257, width, rows, 1, dtype);

@@ -10,6 +10,9 @@ mod linear;
 mod rms_norm;
 mod translation;
 
+use t5_gpu::ops::WeightDType;
+use t5_gpu::reference::quantize;
+
 /// Row counts and widths around the edges of tiles, workgroups and vectors.
 const SIZES: [usize; 8] = [1, 2, 3, 63, 64, 65, 127, 257];
 
@@ -31,13 +34,22 @@ fn unpad_rows(x: &[f32], width: usize, padded: usize) -> Vec<f32> {
         .collect()
 }
 
-/// What a value becomes when it is kept as a weight of this type.
-fn stored(dtype: t5_gpu::ops::WeightDType, values: &[f32]) -> Vec<f32> {
+/// What rows of `width` values become when they are kept as weights of this type.
+fn stored(dtype: WeightDType, values: &[f32], width: usize) -> Vec<f32> {
     match dtype {
-        t5_gpu::ops::WeightDType::F32 => values.to_vec(),
-        t5_gpu::ops::WeightDType::F16 => values
+        WeightDType::F32 => values.to_vec(),
+        WeightDType::F16 => values
             .iter()
             .map(|x| half::f16::from_f32(*x).to_f32())
+            .collect(),
+        WeightDType::Int8 => values
+            .chunks_exact(width)
+            .flat_map(|row| {
+                let (values, scale) = quantize(row);
+                values
+                    .into_iter()
+                    .map(move |value| f32::from(value) * scale)
+            })
             .collect(),
     }
 }
@@ -45,7 +57,7 @@ fn stored(dtype: t5_gpu::ops::WeightDType, values: &[f32]) -> Vec<f32> {
 /// Uploads `[rows, width]` values as a matrix, padded.
 fn matrix(
     gpu: &t5_gpu::gpu::Gpu,
-    dtype: t5_gpu::ops::WeightDType,
+    dtype: WeightDType,
     values: &[f32],
     width: usize,
 ) -> t5_gpu::ops::Matrix {

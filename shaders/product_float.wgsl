@@ -1,0 +1,49 @@
+// Linear layers over f32 input: weights become f32 and products are f32.
+
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+
+// What meets one load of weights: VECTORS vec4s of input.
+alias Input = array<vec4<f32>, VECTORS>;
+alias Weights = array<vec4<f32>, VECTORS>;
+alias Sum = f32;
+
+fn load_input(at: u32) -> Input {
+    var input: Input;
+    for (var part = 0u; part < VECTORS; part++) {
+        input[part] = x[at * VECTORS + part];
+    }
+    return input;
+}
+
+fn load_weights(packed: Packed) -> Weights {
+    var unpacked: Weights;
+    for (var part = 0u; part < VECTORS; part++) {
+        unpacked[part] = unpack(packed, part);
+    }
+    return unpacked;
+}
+
+fn product(w: Weights, input: Input) -> Sum {
+    var sum = 0.0;
+    for (var part = 0u; part < VECTORS; part++) {
+        sum += dot(w[part], input[part]);
+    }
+    return sum;
+}
+
+fn squares_of(input: Input) -> f32 {
+    return product(input, input);
+}
+
+fn with_gain(input: Input, k: u32) -> Input {
+    var scaled: Input;
+    for (var part = 0u; part < VECTORS; part++) {
+        scaled[part] = input[part] * gain[k * VECTORS + part];
+    }
+    return scaled;
+}
+
+// What row n of the weights gives with row m of x, after the sum.
+fn value_of(sum: f32, m: u32, n: u32) -> f32 {
+    return sum;
+}

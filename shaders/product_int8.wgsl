@@ -1,0 +1,37 @@
+// Linear layers over int8 input, which quantize.wgsl made (and normalised, where there is a norm): integer products, exact
+// until a row's scales are multiplied in. A lane's sum stays below 2^31 for any K below 2^17.
+
+@group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
+@group(0) @binding(4) var<storage, read> x_scales: array<f32>;  // a row of x
+@group(0) @binding(5) var<storage, read> w_scales: array<f32>;  // a row of weights
+
+alias Input = vec4<u32>;
+alias Weights = vec4<u32>;
+alias Sum = i32;
+
+fn load_input(at: u32) -> Input {
+    return x[at];
+}
+
+fn load_weights(packed: Packed) -> Weights {
+    return packed;
+}
+
+fn product(w: Weights, input: Input) -> Sum {
+    return dot4I8Packed(w.x, input.x) + dot4I8Packed(w.y, input.y)
+        + dot4I8Packed(w.z, input.z) + dot4I8Packed(w.w, input.w);
+}
+
+// Never called: NORM is false.
+fn squares_of(input: Input) -> f32 {
+    return 0.0;
+}
+
+fn with_gain(input: Input, k: u32) -> Input {
+    return input;
+}
+
+// What row n of the weights gives with row m of x, after the sum.
+fn value_of(sum: f32, m: u32, n: u32) -> f32 {
+    return sum * x_scales[params.first + m] * w_scales[n];
+}

@@ -1,0 +1,93 @@
+//! The model's linear layers and norms as ops, and the check of what goes into them.
+
+use super::Model;
+use crate::gpu::Buffer;
+use crate::ops::{Epilogue, Linear, LinearArgs, Matrix, Norm, Quantized, WeightDType};
+use crate::{Error, Result};
+
+impl Model {
+    /// A layer norm of this model by its gain.
+    pub(super) fn norm<'a>(&self, gain: &'a Buffer) -> Norm<'a> {
+        Norm {
+            gain,
+            width: self.config.d_model,
+            eps: self.config.layer_norm_epsilon,
+        }
+    }
+
+    /// Room for `rows` quantised inputs of any layer, where the weights are int8.
+    pub(super) fn scratch(&self, rows: usize) -> Result<Option<Quantized>> {
+        let width = self.dims.d_model.max(self.dims.inner).max(self.dims.d_ff);
+        match self.dtype {
+            WeightDType::Int8 => Quantized::new(&self.gpu, rows, width).map(Some),
+            WeightDType::F32 | WeightDType::F16 => Ok(None),
+        }
+    }
+
+    /// A linear layer of this model from `x` to `out`, whose rows are as wide as the layer's output.
+    pub(super) fn linear(
+        &self,
+        x: &Buffer,
+        norm: Option<&Buffer>,
+        weights: &Matrix,
+        out: &Buffer,
+        epilogue: Epilogue,
+        scratch: Option<&Quantized>,
+    ) -> Linear {
+        let gated = matches!(epilogue, Epilogue::Gate(_));
+        let args = LinearArgs {
+            x,
+            norm: norm.map(|gain| self.norm(gain)),
+            weights,
+            out,
+            out_width: if gated {
+                weights.rows() / 2
+            } else {
+                weights.rows()
+            },
+            epilogue,
+            scale: 1.0,
+            scratch,
+        };
+        Linear::new(&self.gpu, &args)
+    }
+
+    /// The head over decoder states: `x` before the final norm, or after it where `normed`.
+    pub(super) fn head(
+        &self,
+        x: &Buffer,
+        normed: bool,
+        logits: &Buffer,
+        scratch: Option<&Quantized>,
+    ) -> Linear {
+        let d_model = self.config.d_model as f32;
+        let args = LinearArgs {
+            x,
+            norm: (!normed).then(|| self.norm(&self.weights.decoder.final_norm)),
+            weights: self
+                .weights
+                .lm_head
+                .as_ref()
+                .unwrap_or(&self.weights.shared),
+            out: logits,
+            out_width: self.config.vocab_size,
+            epilogue: Epilogue::Store,
+            scale: if self.config.scale_decoder_outputs {
+                d_model.powf(-0.5)
+            } else {
+                1.0
+            },
+            scratch,
+        };
+        Linear::new(&self.gpu, &args)
+    }
+
+    /// Rejects ids beyond the embedding, which a kernel would read out of bounds.
+    pub(super) fn check_tokens(&self, ids: impl IntoIterator<Item = u32>) -> Result<()> {
+        let vocab_size = self.config.vocab_size;
+        match ids.into_iter().find(|id| *id as usize >= vocab_size) {
+            Some(id) => Err(Error::TokenOutOfRange { id, vocab_size }),
+            None => Ok(()),
+        }
+    }
+}
