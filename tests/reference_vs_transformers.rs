@@ -1,79 +1,12 @@
 //! The CPU reference against what transformers computed for the checkpoints in `fixtures/checkpoints`.
 
-use std::path::{Path, PathBuf};
+mod common;
 
-use serde::Deserialize;
-use t5_gpu::checkpoint::Checkpoint;
+use common::fixtures::{Expected, TOLERANCE};
+use t5_gpu::T5Config;
 use t5_gpu::generate::{StepDecoder, StepRow};
 use t5_gpu::parameters::Parameters;
 use t5_gpu::reference::{DecodeOptions, EncodeOptions, Reference};
-use t5_gpu::{T5Config, checkpoint::TensorSource};
-
-/// The design's bound on f32 logits and hidden states.
-const TOLERANCE: f32 = 1e-4;
-
-#[derive(Deserialize)]
-struct Expected {
-    cases: Vec<Case>,
-    /// The cases again, as one right-padded batch.
-    batch: Vec<Batch>,
-}
-
-#[derive(Deserialize)]
-struct Case {
-    input_ids: Vec<u32>,
-    decoder_input_ids: Vec<u32>,
-    encoder: Sample,
-    logits: Sample,
-    labels: Vec<u32>,
-    loss: f32,
-    token_logprobs: Vec<f32>,
-    greedy: Vec<Greedy>,
-}
-
-#[derive(Deserialize)]
-struct Batch {
-    encoder: Sample,
-    logits: Sample,
-}
-
-#[derive(Deserialize)]
-struct Greedy {
-    options: serde_json::Map<String, serde_json::Value>,
-    token_ids: Vec<u32>,
-}
-
-/// Every `stride`th element of a flattened tensor.
-#[derive(Deserialize)]
-struct Sample {
-    shape: Vec<usize>,
-    stride: usize,
-    values: Vec<f32>,
-}
-
-impl Sample {
-    fn assert_close(&self, found: &[f32], what: &str) {
-        assert_eq!(
-            found.len(),
-            self.shape.iter().product::<usize>(),
-            "{what}: size"
-        );
-        let sampled = found.iter().step_by(self.stride);
-        assert_eq!(sampled.len(), self.values.len(), "{what}: sample");
-        let worst =
-            sampled
-                .zip(&self.values)
-                .map(|(a, b)| (a - b).abs())
-                .fold(0.0, |worst: f32, error| {
-                    if error > worst || error.is_nan() {
-                        error
-                    } else {
-                        worst
-                    }
-                });
-        assert!(worst < TOLERANCE, "{what}: off by {worst}");
-    }
-}
 
 struct Fixture {
     name: String,
@@ -82,38 +15,16 @@ struct Fixture {
     expected: Expected,
 }
 
-/// Every fixture whose weights are safetensors.
-fn fixtures() -> Vec<Fixture> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoints");
-    let mut directories: Vec<PathBuf> = std::fs::read_dir(&root)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|dir| {
-            ["model.safetensors", "model.safetensors.index.json"]
-                .iter()
-                .any(|file| dir.join(file).is_file())
-        })
-        .collect();
-    directories.sort();
-    assert!(
-        directories.len() >= 20,
-        "fixtures are missing: {directories:?}"
-    );
-    directories.iter().map(|dir| fixture(dir)).collect()
-}
-
-fn fixture(dir: &Path) -> Fixture {
-    let config = T5Config::from_file(&dir.join("config.json")).unwrap();
-    let checkpoint = Checkpoint::open(dir).unwrap();
-    assert!(!checkpoint.names().is_empty());
-    let parameters = Parameters::load(&checkpoint, &config).unwrap();
-    let expected = std::fs::read(dir.join("expected.json")).unwrap();
-    Fixture {
-        name: dir.file_name().unwrap().to_string_lossy().into_owned(),
-        reference: Reference::new(&config, &parameters),
-        config,
-        expected: serde_json::from_slice(&expected).unwrap(),
-    }
+fn fixtures() -> impl Iterator<Item = Fixture> {
+    common::fixtures::fixtures().into_iter().map(|fixture| {
+        let parameters = Parameters::load(&fixture.checkpoint, &fixture.config).unwrap();
+        Fixture {
+            reference: Reference::new(&fixture.config, &parameters),
+            name: fixture.name,
+            config: fixture.config,
+            expected: fixture.expected,
+        }
+    })
 }
 
 #[test]

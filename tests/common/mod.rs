@@ -1,6 +1,8 @@
 //! What several test files share.
 #![allow(dead_code)]
 
+pub mod fixtures;
+
 use std::sync::{Arc, OnceLock};
 
 use t5_gpu::gpu::Gpu;
