@@ -1,10 +1,8 @@
-//! Languages by code and by English name, and the prefix that asks a model for a translation.
+//! Languages by code and by English name.
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
-use crate::{Error, Result, T5Config};
+use crate::{Error, Result};
 
 /// A language that translation prefixes can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,63 +35,6 @@ impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
-}
-
-/// How to ask a model for one translation direction.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TranslationTask {
-    /// What goes in front of the text: `translate English to German: `.
-    pub prefix: String,
-    /// The task's block of generation options in the config's `task_specific_params`, empty where it has none.
-    pub options: Map<String, Value>,
-}
-
-impl TranslationTask {
-    /// The task as the config lists it; where the config lists no translation task at all, the prefix T5 was
-    /// trained with, built from the languages' English names.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where the config lists translation tasks, but not this one; the message names those it has.
-    pub fn find(config: &T5Config, from: Language, to: Language) -> Result<TranslationTask> {
-        let prefix = format!("translate {from} to {to}: ");
-        let key = format!("{TASK}{}_to_{}", from.code, to.code);
-        if let Some(block) = config.task_specific_params.get(&key) {
-            let mut options = block.clone();
-            let prefix = match options.remove("prefix") {
-                Some(Value::String(own)) => own,
-                _ => prefix,
-            };
-            return Ok(TranslationTask { prefix, options });
-        }
-        let listed: Vec<String> = config
-            .task_specific_params
-            .keys()
-            .filter_map(|key| describe(key))
-            .collect();
-        if listed.is_empty() {
-            return Ok(TranslationTask {
-                prefix,
-                options: Map::new(),
-            });
-        }
-        Err(Error::Invalid(format!(
-            "this model does not translate {from} to {to}: its config lists {}; use another model with --model",
-            listed.join(", ")
-        )))
-    }
-}
-
-const TASK: &str = "translation_";
-
-/// `translation_en_to_de` -> `English to German (--from en --to de)`
-fn describe(key: &str) -> Option<String> {
-    let (from, to) = key.strip_prefix(TASK)?.split_once("_to_")?;
-    let name = |code| Language::find(code).map_or(code, |language| language.name);
-    Some(format!(
-        "{} to {} (--from {from} --to {to})",
-        name(from),
-        name(to)
-    ))
 }
 
 #[rustfmt::skip]
@@ -148,14 +89,5 @@ mod tests {
                 assert_ne!(name, other_name);
             }
         }
-    }
-
-    #[test]
-    fn describes_task_keys() {
-        assert_eq!(
-            describe("translation_en_to_ro").unwrap(),
-            "English to Romanian (--from en --to ro)"
-        );
-        assert_eq!(describe("summarization"), None);
     }
 }

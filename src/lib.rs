@@ -33,6 +33,7 @@ pub mod parameters;
 pub mod pipeline;
 pub mod reference;
 pub mod relative_position;
+pub mod task;
 pub mod tokenizer;
 
 pub use config::{Activation, EarlyStopping, GenerationConfig, ModelType, T5Config};
@@ -42,3 +43,8 @@ pub use model_files::ModelFiles;
 pub use ops::WeightDType;
 pub use parameters::Parameters;
 pub use pipeline::{LoadOptions, Pipeline};
+
+/// The README's example, kept working.
+#[cfg(all(doctest, feature = "embedded-model"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

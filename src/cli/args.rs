@@ -71,15 +71,14 @@ pub struct RunArgs {
 
 impl RunArgs {
     /// Opens the device and loads the model, telling what is used.
-    pub fn pipeline(&self, console: &Console) -> Result<Pipeline> {
-        let files = self.model.files(self.lines.quiet)?;
+    pub fn pipeline(&self, files: &ModelFiles, console: &Console) -> Result<Pipeline> {
         let options = LoadOptions {
             device: self.device.clone(),
             dtype: self.dtype,
             batch_size: self.batch_size.map(|n| n as usize),
         };
         let bar = console.bytes("loading");
-        let pipeline = Pipeline::load(&files, &options, &mut |done, total| {
+        let pipeline = Pipeline::load(files, &options, &mut |done, total| {
             bar.set_length(total);
             bar.set_position(done);
         })?;
@@ -158,7 +157,7 @@ pub struct GenerationArgs {
     /// Draw tokens instead of taking the likeliest
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     do_sample: Option<bool>,
-    /// Sampling: below 1 is bolder, above 1 wilder
+    /// Sampling: below 1 keeps to likely tokens, above 1 strays from them
     #[arg(long, value_name = "X", value_parser = finite)]
     temperature: Option<f64>,
     /// Sampling: among so many likeliest tokens

@@ -20,8 +20,9 @@ pub struct Encode {
 impl Encode {
     pub fn run(self) -> Outcome {
         let console = Console::new(self.run.lines.quiet);
+        let files = self.run.model.files(self.run.lines.quiet)?;
         let lines = Lines::open(&self.run.lines, &console);
-        let pipeline = self.run.pipeline(&console)?;
+        let pipeline = self.run.pipeline(&files, &console)?;
         let window = pipeline.batch_size() * 4;
         serve(&Encoding { pipeline }, &lines, window, &console)
     }

@@ -1,9 +1,10 @@
-//! `t5-gpu generate`, and the service that `translate` shares with it.
+//! `t5-gpu generate`, and what `translate` and `summarize` share with it.
 
 use clap::Args;
 use serde_json::{Map, Value, json};
 use t5_gpu::pipeline::{Output, Request};
-use t5_gpu::{GenerationConfig, Pipeline, Result};
+use t5_gpu::task::Task;
+use t5_gpu::{GenerationConfig, Pipeline, Result, T5Config};
 
 use super::Outcome;
 use super::args::{GenerationArgs, RunArgs};
@@ -14,46 +15,64 @@ use super::serve::{Done, Lines, Service, serve};
 /// Text to text, with no prefix added
 #[derive(Args)]
 pub struct Generate {
+    /// A task of the config's task_specific_params: its prefix and options
+    #[arg(long, value_name = "NAME")]
+    task: Option<String>,
+    #[command(flatten)]
+    text: TextArgs,
+}
+
+impl Generate {
+    pub fn run(self) -> Outcome {
+        self.text.run(|config| match &self.task {
+            Some(name) => Task::named(config, name),
+            None => Ok(Task::default()),
+        })
+    }
+}
+
+/// What every command that goes from text to text takes.
+#[derive(Args)]
+pub struct TextArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// Print each output's score in front of it, a tab between
+    /// Print each output's score in front of it, a tab between (beam search)
     #[arg(long)]
     with_score: bool,
     #[command(flatten)]
     options: GenerationArgs,
 }
 
-impl Generate {
-    pub fn run(self) -> Outcome {
+impl TextArgs {
+    /// Answers all lines, with the task that `choose` finds in the config.
+    pub fn run(&self, choose: impl FnOnce(&T5Config) -> Result<Task>) -> Outcome {
         let console = Console::new(self.run.lines.quiet);
-        let lines = Lines::open(&self.run.lines, &console);
-        let pipeline = self.run.pipeline(&console)?;
-        let mut options = pipeline.generation().clone();
+        let files = self.run.model.files(self.run.lines.quiet)?;
+        // Before the weights are loaded, so that what is wrong is told at once.
+        let task = choose(&files.config()?)?;
+        let mut options = files.generation()?;
+        options.apply_json(&task.options)?;
         options.apply_json(&self.options.given())?;
+        options.validate()?;
+        let lines = Lines::open(&self.run.lines, &console);
+        let pipeline = self.run.pipeline(&files, &console)?;
+        let window = pipeline.batch_size() * 8;
         let service = Generating {
             pipeline,
             options,
-            prefix: String::new(),
+            prefix: task.prefix,
             with_score: self.with_score,
         };
-        service.serve(&lines, &console)
+        serve(&service, &lines, window, &console)
     }
 }
 
 /// Requests with defaults for what they do not say.
-pub struct Generating {
-    pub pipeline: Pipeline,
-    pub options: GenerationConfig,
-    pub prefix: String,
-    pub with_score: bool,
-}
-
-impl Generating {
-    /// Answers all lines.
-    pub fn serve(&self, lines: &Lines, console: &Console) -> Outcome {
-        self.options.validate()?;
-        serve(self, lines, self.pipeline.batch_size() * 8, console)
-    }
+struct Generating {
+    pipeline: Pipeline,
+    options: GenerationConfig,
+    prefix: String,
+    with_score: bool,
 }
 
 impl Service for Generating {

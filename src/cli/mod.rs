@@ -13,6 +13,7 @@ mod pull;
 mod request;
 mod score;
 mod serve;
+mod summarize;
 mod tokenize;
 mod translate;
 
@@ -33,6 +34,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Translate(translate::Translate),
+    Summarize(summarize::Summarize),
     Generate(generate::Generate),
     Encode(encode::Encode),
     Score(score::Score),
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Translate(command) => command.run(),
+        Command::Summarize(command) => command.run(),
         Command::Generate(command) => command.run(),
         Command::Encode(command) => command.run(),
         Command::Score(command) => command.run(),

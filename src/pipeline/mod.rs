@@ -11,11 +11,12 @@ pub use self::score::{Score, ScoreRequest};
 use self::batches::{Limits, Shape, in_batches};
 use crate::generate;
 use crate::gpu::{DeviceInfo, Gpu};
-use crate::language::{Language, TranslationTask};
+use crate::language::Language;
 use crate::model::Model;
 use crate::model_files::ModelFiles;
 use crate::ops::WeightDType;
 use crate::parameters::Parameters;
+use crate::task::Task;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, GenerationConfig, Result, T5Config};
 
@@ -177,8 +178,7 @@ impl Pipeline {
         from: &str,
         to: &str,
     ) -> Result<Vec<String>> {
-        let task =
-            TranslationTask::find(self.config(), Language::find(from)?, Language::find(to)?)?;
+        let task = Task::translation(self.config(), Language::find(from)?, Language::find(to)?)?;
         let mut options = self.generation.clone();
         options.apply_json(&task.options)?;
         self.generate_with(texts, &task.prefix, &options)

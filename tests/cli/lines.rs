@@ -77,6 +77,32 @@ fn generate_adds_no_prefix() {
 }
 
 #[test]
+fn a_task_brings_prefix_and_options() {
+    let mut command = t5_gpu([
+        "generate",
+        "--task",
+        "translation_en_to_de",
+        "Where is the train station?",
+    ]);
+    assert_eq!(stdout(&mut command), "Wo ist der Bahnhof?\n");
+    let message = error(&mut t5_gpu(["generate", "--task", "summarization", "a"]));
+    assert!(
+        message.contains("summarization") && message.contains("translation_en_to_de"),
+        "{message}"
+    );
+}
+
+#[test]
+fn summarize_adds_its_prefix() {
+    let summary = stdout(&mut t5_gpu(["summarize", "She reads."]));
+    assert_eq!(
+        summary,
+        stdout(&mut t5_gpu(["generate", "summarize: She reads."]))
+    );
+    assert_ne!(summary, stdout(&mut t5_gpu(["generate", "She reads."])));
+}
+
+#[test]
 fn languages_go_by_code_or_name() {
     let mut command = t5_gpu([
         "translate",
