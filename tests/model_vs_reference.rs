@@ -4,6 +4,7 @@ mod common;
 
 use common::{gpu, max_error, token_ids};
 use t5_gpu::checkpoint::{DType, TensorSource};
+use t5_gpu::generate::softmax::argmax;
 use t5_gpu::generate::{StepDecoder, StepRow};
 use t5_gpu::gpu::{Gpu, GpuOptions};
 use t5_gpu::model::Model;
@@ -168,4 +169,69 @@ fn split_tensors_give_the_same_as_whole_ones() {
         hidden < 1e-4 && logits < 1e-4,
         "hidden states off by {hidden:e}, logits by {logits:e}"
     );
+}
+
+/// Far past the first capacity of the cache, hypotheses continuing one another as beam search lets them: the GPU's steps
+/// against the reference's.
+#[test]
+fn long_decoding_with_reordered_hypotheses() {
+    let config = tiny();
+    let weights = parameters::random(&config, 3, DType::F32);
+    let parameters = Parameters::load(&weights, &config).unwrap();
+    let model = Model::load(
+        &gpu(),
+        &config,
+        &parameters,
+        WeightDType::F32,
+        &mut |_, _| {},
+    )
+    .unwrap();
+    let reference = Reference::new(&config, &parameters);
+    let sources = [
+        token_ids(1, 9, config.vocab_size),
+        token_ids(2, 4, config.vocab_size),
+    ];
+    let hidden: Vec<_> = sources
+        .iter()
+        .map(|source| reference.encode(source).unwrap())
+        .collect();
+    let encoded = model.encode(&sources).unwrap();
+    let (beams, steps) = (3, 140);
+    let mut decoder = model.decoder(&encoded, 2 * beams).unwrap();
+    let mut twin = reference.decoder(&hidden);
+    let choices = token_ids(5, steps * 2 * beams * 2, config.vocab_size);
+    let mut worst = 0f32;
+    for (position, choices) in choices.chunks_exact(2 * beams * 2).enumerate() {
+        // From the 100th step on, the second source is finished and its rows are gone.
+        let rows: Vec<_> = (0..if position < 100 { 2 * beams } else { beams })
+            .map(|slot| {
+                let first = slot / beams * beams;
+                let parent = if position % 3 == 1 {
+                    first + choices[slot] as usize % beams
+                } else {
+                    slot
+                };
+                StepRow {
+                    source: (slot / beams) as u32,
+                    slot: slot as u32,
+                    parent: parent as u32,
+                    position: position as u32,
+                    token: choices[2 * beams + slot],
+                }
+            })
+            .collect();
+        let expected = twin.step(&rows).unwrap().to_vec();
+        if position % 2 == 0 {
+            worst = worst.max(max_error(decoder.step(&rows).unwrap(), &expected));
+        } else {
+            let mut tokens = Vec::new();
+            assert!(decoder.step_argmax(&rows, &mut tokens).unwrap());
+            let best = expected
+                .chunks_exact(config.vocab_size)
+                .map(|row| argmax(row) as u32);
+            assert_eq!(tokens, best.collect::<Vec<_>>(), "step {position}");
+        }
+    }
+    println!("worst error {worst:e}");
+    assert!(worst < 1e-4, "off by {worst:e}");
 }

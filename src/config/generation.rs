@@ -69,6 +69,12 @@ pub struct GenerationConfig {
     pub top_p: f64,
     /// Draw from tokens at least this fraction as likely as the likeliest.
     pub min_p: Option<f64>,
+    /// Draw from the tokens nearest to the expected surprise with this much probability together (1: off).
+    pub typical_p: f64,
+    /// Draw from tokens with at least this probability (0: off).
+    pub epsilon_cutoff: f64,
+    /// As `epsilon_cutoff`, but less strict where the distribution is flat (0: off).
+    pub eta_cutoff: f64,
     /// Seeds sampling; the same seed gives the same output. `None`: another output every time.
     pub seed: Option<u64>,
 
@@ -107,6 +113,9 @@ impl Default for GenerationConfig {
             top_k: 50,
             top_p: 1.0,
             min_p: None,
+            typical_p: 1.0,
+            epsilon_cutoff: 0.0,
+            eta_cutoff: 0.0,
             seed: None,
             eos_token_id: Vec::new(),
             pad_token_id: None,
@@ -227,8 +236,14 @@ impl GenerationConfig {
                 self.length_penalty
             ));
         }
-        for (name, value) in [("top_p", Some(self.top_p)), ("min_p", self.min_p)] {
-            if let Some(value) = value.filter(|value| !(0.0..=1.0).contains(value)) {
+        for (name, value) in [
+            ("top_p", self.top_p),
+            ("min_p", self.min_p.unwrap_or(0.0)),
+            ("typical_p", self.typical_p),
+            ("epsilon_cutoff", self.epsilon_cutoff),
+            ("eta_cutoff", self.eta_cutoff),
+        ] {
+            if !(0.0..=1.0).contains(&value) {
                 return invalid(format!("{name} is {value}: it must be between 0 and 1"));
             }
         }

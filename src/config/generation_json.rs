@@ -62,6 +62,11 @@ impl GenerationConfig {
                 "top_k" => self.top_k = option.or(default.top_k, Opt::size)?,
                 "top_p" => self.top_p = option.or(default.top_p, Opt::number)?,
                 "min_p" => self.min_p = option.nullable(Opt::number)?,
+                "typical_p" => self.typical_p = option.or(default.typical_p, Opt::number)?,
+                "epsilon_cutoff" => {
+                    self.epsilon_cutoff = option.or(default.epsilon_cutoff, Opt::number)?
+                }
+                "eta_cutoff" => self.eta_cutoff = option.or(default.eta_cutoff, Opt::number)?,
                 "seed" => self.seed = option.nullable(Opt::unsigned)?,
                 "eos_token_id" => self.eos_token_id = option.or(Vec::new(), Opt::tokens)?,
                 "pad_token_id" => self.pad_token_id = option.nullable(Opt::token)?,
@@ -87,13 +92,11 @@ impl GenerationConfig {
 
 /// Options of transformers that would change the output and that this crate does not have, with the values besides
 /// `null` that leave them off.
-const NOT_OFFERED: [(&str, &[f64]); 19] = [
+const NOT_OFFERED: [(&str, &[f64]); 16] = [
     ("assistant_early_exit", &[]),
     ("constraints", &[]),
     ("diversity_penalty", &[0.0]),
     ("dola_layers", &[]),
-    ("epsilon_cutoff", &[0.0]),
-    ("eta_cutoff", &[0.0]),
     ("exponential_decay_length_penalty", &[]),
     ("force_words_ids", &[]),
     ("guidance_scale", &[1.0]),
@@ -103,7 +106,6 @@ const NOT_OFFERED: [(&str, &[f64]); 19] = [
     ("sequence_bias", &[]),
     ("stop_strings", &[]),
     ("top_h", &[]),
-    ("typical_p", &[1.0]),
     ("remove_invalid_values", &[]),
     ("renormalize_logits", &[]),
     ("watermarking_config", &[]),

@@ -49,8 +49,6 @@ pub(super) struct BeamSearch {
     fed: usize,
     /// Where sampling draws from; plain beam search has none.
     random: Option<Stream>,
-    /// Whether running beams may still beat the worst hypothesis; once false it stays so.
-    can_improve: bool,
     is_done: bool,
 }
 
@@ -94,7 +92,6 @@ impl BeamSearch {
             normalizers: Vec::with_capacity(num_beams),
             fed: 0,
             random,
-            can_improve: true,
             is_done: false,
             plan,
         })
@@ -189,11 +186,6 @@ impl BeamSearch {
         }
         let num_beams = self.beams.len();
         let divisor = self.length_divisor(self.new_tokens() + 1);
-        let full = self
-            .hypotheses
-            .iter()
-            .all(|hypothesis| hypothesis.is_finished);
-        let closed = full && self.early_stopping == EarlyStopping::Yes;
         let mut order: Vec<(f32, From)> = self
             .hypotheses
             .iter()
@@ -202,10 +194,7 @@ impl BeamSearch {
         for (index, (candidate, &complete)) in self.best.as_slice().iter().zip(complete).enumerate()
         {
             let finishes = complete && index < num_beams;
-            let mut score = candidate.score / divisor;
-            for out in [closed, !self.can_improve, !finishes] {
-                score += if out { OUT_OF_THE_RACE } else { 0.0 };
-            }
+            let score = candidate.score / divisor + if finishes { 0.0 } else { OUT_OF_THE_RACE };
             order.push((score, From::Now(candidate, finishes)));
         }
         order.sort_by(|a, b| descending(a.0, b.0));
@@ -315,12 +304,11 @@ impl Search for BeamSearch {
         self.hypotheses = self.next_hypotheses(&complete, logits);
         self.beams = beams;
 
-        self.can_improve = self.can_improve && self.improvement_is_possible();
         let full = self
             .hypotheses
             .iter()
             .all(|hypothesis| hypothesis.is_finished);
-        self.is_done = !self.can_improve
+        self.is_done = !self.improvement_is_possible()
             || (full && self.early_stopping == EarlyStopping::Yes)
             || complete.iter().all(|&complete| complete);
         Ok(None)

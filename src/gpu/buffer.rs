@@ -28,7 +28,7 @@ impl Drop for Buffer {
 /// A mappable buffer that results are copied into, and the host's copy of them.
 pub struct Readback {
     raw: wgpu::Buffer,
-    host: Vec<f32>,
+    host: Vec<u32>,
 }
 
 impl Gpu {
@@ -141,7 +141,7 @@ impl Gpu {
         self.check()
     }
 
-    /// Room for `elements` f32 on their way back to the host.
+    /// Room for `elements` f32 or u32 on their way back to the host.
     pub fn readback(&self, elements: usize) -> Result<Readback> {
         let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("readback"),
@@ -163,13 +163,18 @@ impl Gpu {
             &super::Plan::default(),
             Some((buffer, elements, &mut readback)),
         )?;
-        Ok(std::mem::take(&mut readback.host))
+        Ok(readback.floats().to_vec())
     }
 }
 
 impl Readback {
-    /// What the last run brought back.
-    pub fn host(&self) -> &[f32] {
+    /// What the last run brought back, as f32.
+    pub fn floats(&self) -> &[f32] {
+        bytemuck::cast_slice(&self.host)
+    }
+
+    /// What the last run brought back, as u32.
+    pub fn words(&self) -> &[u32] {
         &self.host
     }
 

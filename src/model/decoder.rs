@@ -4,7 +4,9 @@ use super::kv_cache::KvCache;
 use super::{Encoded, Model};
 use crate::generate::{StepDecoder, StepRow};
 use crate::gpu::{Buffer, Plan, Readback};
-use crate::ops::{CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear};
+use crate::ops::{
+    Argmax, CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear,
+};
 use crate::{Error, Result};
 
 /// Decodes from encoded sources. Cross-attention keys and values are computed when it is made; each step then runs a
@@ -19,10 +21,18 @@ pub struct Decoder<'a> {
     activations: Activations,
     ops: Ops,
     plan: Plan,
-    /// Rows that `plan` is for.
-    planned: usize,
+    /// What `plan` is for.
+    planned: Option<Planned>,
     readback: Readback,
     row_data: Vec<[u32; 4]>,
+}
+
+/// The shape of a step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Planned {
+    rows: usize,
+    /// Whether the likeliest tokens are found on the GPU and brought back in place of the logits.
+    argmax: bool,
 }
 
 /// The buffers of a step, a row a hypothesis.
@@ -41,6 +51,8 @@ struct Activations {
     inner_layer: Buffer,
     /// `[rows, vocab_size]`
     logits: Buffer,
+    /// The likeliest token of each row, `[rows]` u32
+    tokens: Buffer,
 }
 
 /// A step's ops, in order.
@@ -48,6 +60,7 @@ struct Ops {
     embed: Embed,
     blocks: Vec<BlockOps>,
     head: Linear,
+    argmax: Argmax,
 }
 
 struct BlockOps {
@@ -80,6 +93,7 @@ impl Model {
             attended: buffer("decoder attention", self.dims.inner)?,
             inner_layer: buffer("decoder feed-forward", self.dims.d_ff)?,
             logits: buffer("logits", self.config.vocab_size)?,
+            tokens: buffer("tokens", 1)?,
         };
         let ops = Ops::new(self, encoded, &cross, &cache, &activations);
         Ok(Decoder {
@@ -91,7 +105,7 @@ impl Model {
             activations,
             ops,
             plan: Plan::default(),
-            planned: 0,
+            planned: None,
             readback: gpu.readback(slots * self.config.vocab_size)?,
             row_data: Vec::with_capacity(slots),
         })
@@ -139,6 +153,7 @@ impl Ops {
             attended,
             inner_layer,
             logits,
+            tokens,
         } = activations;
         let stack = &model.weights.decoder;
         let heads = model.config.num_heads;
@@ -195,11 +210,12 @@ impl Ops {
             embed: Embed::new(gpu, rows, 4, &model.weights.shared, x),
             blocks: blocks.collect(),
             head: model.head(x, false, logits),
+            argmax: Argmax::new(gpu, logits, model.config.vocab_size, tokens),
         }
     }
 
-    fn record(&self, model: &Model, rows: usize, plan: &mut Plan) {
-        let gpu = &model.gpu;
+    fn record(&self, model: &Model, planned: Planned, plan: &mut Plan) {
+        let (gpu, rows) = (&model.gpu, planned.rows);
         self.embed.record(gpu, rows, plan);
         for block in &self.blocks {
             block.qkv.record(gpu, rows, plan);
@@ -212,6 +228,9 @@ impl Ops {
             block.wo.record(gpu, rows, plan);
         }
         self.head.record(gpu, rows, plan);
+        if planned.argmax {
+            self.argmax.record(gpu, rows, plan);
+        }
     }
 }
 
@@ -244,12 +263,9 @@ impl Decoder<'_> {
     }
 }
 
-impl StepDecoder for Decoder<'_> {
-    fn vocab_size(&self) -> usize {
-        self.model.config.vocab_size
-    }
-
-    fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]> {
+impl Decoder<'_> {
+    /// Runs a step and brings back its logits, or the likeliest tokens.
+    fn run(&mut self, rows: &[StepRow], argmax: bool) -> Result<()> {
         self.check(rows)?;
         let gpu = &self.model.gpu;
         let positions = rows
@@ -265,7 +281,7 @@ impl StepDecoder for Decoder<'_> {
                 &self.cache,
                 &self.activations,
             );
-            self.planned = 0;
+            self.planned = None;
         }
         self.cache.advance(gpu, rows);
         self.row_data.clear();
@@ -274,16 +290,39 @@ impl StepDecoder for Decoder<'_> {
                 .map(|row| [row.token, row.position, row.slot, row.source]),
         );
         gpu.write(&self.activations.rows, 0, &self.row_data);
-        if self.planned != rows.len() {
+        let planned = Planned {
+            rows: rows.len(),
+            argmax,
+        };
+        if self.planned != Some(planned) {
             self.plan.clear();
-            self.ops.record(self.model, rows.len(), &mut self.plan);
-            self.planned = rows.len();
+            self.ops.record(self.model, planned, &mut self.plan);
+            self.planned = Some(planned);
         }
-        let elements = rows.len() * self.model.config.vocab_size;
-        gpu.run(
-            &self.plan,
-            Some((&self.activations.logits, elements, &mut self.readback)),
-        )?;
-        Ok(self.readback.host())
+        let Activations { logits, tokens, .. } = &self.activations;
+        let (buffer, elements) = if argmax {
+            (tokens, rows.len())
+        } else {
+            (logits, rows.len() * self.model.config.vocab_size)
+        };
+        gpu.run(&self.plan, Some((buffer, elements, &mut self.readback)))
+    }
+}
+
+impl StepDecoder for Decoder<'_> {
+    fn vocab_size(&self) -> usize {
+        self.model.config.vocab_size
+    }
+
+    fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]> {
+        self.run(rows, false)?;
+        Ok(self.readback.floats())
+    }
+
+    fn step_argmax(&mut self, rows: &[StepRow], tokens: &mut Vec<u32>) -> Result<bool> {
+        self.run(rows, true)?;
+        tokens.clear();
+        tokens.extend_from_slice(self.readback.words());
+        Ok(true)
     }
 }

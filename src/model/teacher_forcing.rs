@@ -78,7 +78,7 @@ impl Model {
                 plan.clear();
                 head.record_window(gpu, target * batch.width + first, rows, &mut plan);
                 gpu.run(&plan, Some((&logits, rows * vocab_size, &mut readback)))?;
-                for (row, logits) in readback.host().chunks_exact(vocab_size).enumerate() {
+                for (row, logits) in readback.floats().chunks_exact(vocab_size).enumerate() {
                     visit(target, first + row, logits);
                 }
             }

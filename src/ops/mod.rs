@@ -3,6 +3,7 @@
 //! An op is made once over the buffers it reads and writes ([`Linear::new`] and its like make the bind groups), then
 //! recorded into a [`Plan`](crate::gpu::Plan) as often as needed.
 
+mod argmax;
 mod attention;
 mod attention_cached;
 mod embed;
@@ -10,6 +11,7 @@ mod linear;
 mod matrix;
 mod rms_norm;
 
+pub use argmax::Argmax;
 pub use attention::{Attention, AttentionArgs};
 pub use attention_cached::{CachedAttention, CachedAttentionArgs, CachedKind};
 pub use embed::Embed;
@@ -28,6 +30,7 @@ pub fn kernels() -> Vec<Kernel> {
     kernels.extend(embed::variants());
     kernels.extend(rms_norm::variants());
     kernels.extend(linear::variants());
+    kernels.extend(argmax::variants());
     kernels.extend(attention::variants());
     kernels.extend(attention_cached::variants());
     kernels

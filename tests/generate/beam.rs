@@ -7,24 +7,20 @@ use t5_gpu::{EarlyStopping, GenerationConfig};
 
 use crate::toy::{self, Toy, noise, noisy};
 
-fn log_probs(source: u32, history: &[u32], vocab_size: usize, spread: f32) -> Vec<f32> {
-    let logits: Vec<f32> = (0..vocab_size)
-        .map(|token| noise(source, history, token, spread))
-        .collect();
-    let normalizer = Normalizer::of(&logits);
-    logits
-        .iter()
-        .map(|&logit| normalizer.log_probability(logit))
-        .collect()
-}
-
 /// Beam search as one would tell it: hypotheses as plain lists, everything sorted, nothing kept in place.
 fn plain_beam_search(
     config: &GenerationConfig,
-    source: u32,
     vocab_size: usize,
-    spread: f32,
+    logit: impl Fn(&[u32], usize) -> f32,
 ) -> Vec<(Vec<u32>, f32)> {
+    let log_probs = |history: &[u32]| -> Vec<f32> {
+        let logits: Vec<f32> = (0..vocab_size).map(|token| logit(history, token)).collect();
+        let normalizer = Normalizer::of(&logits);
+        logits
+            .iter()
+            .map(|&logit| normalizer.log_probability(logit))
+            .collect()
+    };
     let beams = config.num_beams;
     let max_new = config.max_new_tokens.unwrap();
     let penalty = |length: usize| (length as f64).powf(config.length_penalty) as f32;
@@ -33,7 +29,7 @@ fn plain_beam_search(
     for length in 1..=max_new {
         let mut extended = Vec::new();
         for (history, score) in &running {
-            for (token, log_prob) in (0..).zip(log_probs(source, history, vocab_size, spread)) {
+            for (token, log_prob) in (0..).zip(log_probs(history)) {
                 extended.push(([history.as_slice(), &[token]].concat(), score + log_prob));
             }
         }
@@ -87,34 +83,96 @@ fn pairs(outputs: Vec<Output>) -> Vec<(Vec<u32>, f32)> {
         .collect()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+/// A decoder and a search over it.
+#[derive(Debug)]
+struct Scene {
+    vocab_size: usize,
+    source: u32,
+    spread: f32,
+    /// Where ends are likely, hypotheses are complete early and stopping matters.
+    end_bonus: f32,
+    config: GenerationConfig,
+}
 
-    #[test]
-    fn is_the_plain_beam_search(
+impl Scene {
+    fn logit(&self, history: &[u32], token: usize) -> f32 {
+        let is_end = self.config.eos_token_id.contains(&(token as u32));
+        noise(self.source, history, token, self.spread) + if is_end { self.end_bonus } else { 0.0 }
+    }
+
+    fn found(&self) -> Vec<(Vec<u32>, f32)> {
+        let mut decoder = Toy::new(self.vocab_size, |_, history, logits| {
+            for (token, logit) in logits.iter_mut().enumerate() {
+                *logit = self.logit(history, token);
+            }
+        });
+        let requests = [Request::new(self.source, vec![2, 1], self.config.clone())];
+        pairs(
+            generate(&mut decoder, &requests, &mut ())
+                .unwrap()
+                .remove(0),
+        )
+    }
+
+    fn expected(&self) -> Vec<(Vec<u32>, f32)> {
+        plain_beam_search(&self.config, self.vocab_size, |history, token| {
+            self.logit(history, token)
+        })
+    }
+}
+
+prop_compose! {
+    fn scenes()(
         vocab_size in 6_usize..16,
-        num_beams in 2_usize..7,
-        max_new_tokens in 1_usize..12,
+        (num_beams, max_new_tokens) in (2_usize..7, 1_usize..12),
         length_penalty in prop::sample::select(vec![-1.0, 0.0, 0.6, 1.0, 2.0]),
         early_stopping in prop::sample::select(vec![EarlyStopping::No, EarlyStopping::Yes, EarlyStopping::Never]),
-        spread in 0.5_f32..8.0,
-        eos_tokens in 1_u32..4,
+        (spread, end_bonus) in (0.5_f32..8.0, 0.0_f32..3.0),
+        eos_tokens in 1_usize..4,
         source in any::<u32>(),
-    ) {
-        // With a vocabulary that gives a single start hypothesis enough ways to go on.
-        let vocab_size = vocab_size.max(num_beams * (1 + eos_tokens as usize));
+    ) -> Scene {
         let config = GenerationConfig {
             num_beams,
             num_return_sequences: num_beams,
             max_new_tokens: Some(max_new_tokens),
             length_penalty,
             early_stopping,
-            eos_token_id: (1..=eos_tokens).collect(),
+            eos_token_id: (1..=eos_tokens as u32).collect(),
             ..toy::config()
         };
-        let found = pairs(run(&config, source, vocab_size, spread));
-        prop_assert_eq!(found, plain_beam_search(&config, source, vocab_size, spread));
+        // A vocabulary that gives the single hypothesis at the start enough ways to go on.
+        Scene { vocab_size: vocab_size.max(num_beams * (1 + eos_tokens)), source, spread, end_bonus, config }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn is_the_plain_beam_search(scene in scenes()) {
+        prop_assert_eq!(scene.found(), scene.expected());
+    }
+}
+
+/// With a negative penalty shorter is better, and how far a hypothesis may yet grow says nothing of what it may reach.
+#[test]
+fn never_stopping_looks_no_further_than_it_helps() {
+    let scene = Scene {
+        vocab_size: 6,
+        source: 1_098_579_636,
+        spread: 7.0886297,
+        end_bonus: 2.9791892,
+        config: GenerationConfig {
+            num_beams: 2,
+            num_return_sequences: 2,
+            max_new_tokens: Some(4),
+            length_penalty: -0.3,
+            early_stopping: EarlyStopping::Never,
+            ..toy::config()
+        },
+    };
+    assert_eq!(scene.found(), scene.expected());
+    assert_eq!(scene.found()[1].0, [4, 3, 1]);
 }
 
 /// With as many beams as there are sequences nothing is lost, and the result is the true ranking of all of them.

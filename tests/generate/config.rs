@@ -66,7 +66,7 @@ fn every_option_is_read() {
         "encoder_no_repeat_ngram_size": 7, "repetition_penalty": 1.5, "encoder_repetition_penalty": 2,
         "bad_words_ids": [[8, 9], [10]], "forced_bos_token_id": 11, "forced_eos_token_id": [12, 13],
         "suppress_tokens": [14], "begin_suppress_tokens": [15], "do_sample": true, "temperature": 0.7, "top_k": 16,
-        "top_p": 0.8, "min_p": 0.1, "seed": 18446744073709551615_u64, "eos_token_id": [17, 18], "pad_token_id": 19,
+        "top_p": 0.8, "min_p": 0.1, "typical_p": 0.2, "epsilon_cutoff": 0.3, "eta_cutoff": 0.4, "seed": 18446744073709551615_u64, "eos_token_id": [17, 18], "pad_token_id": 19,
         "bos_token_id": 20, "decoder_start_token_id": 21, "decoder_input_ids": [22, 23]
     }));
     let expected = GenerationConfig {
@@ -92,6 +92,9 @@ fn every_option_is_read() {
         top_k: 16,
         top_p: 0.8,
         min_p: Some(0.1),
+        typical_p: 0.2,
+        epsilon_cutoff: 0.3,
+        eta_cutoff: 0.4,
         seed: Some(u64::MAX),
         eos_token_id: vec![17, 18],
         pad_token_id: Some(19),
@@ -145,7 +148,7 @@ fn wrong_types_name_the_option_and_the_value() {
             json!({"num_beam_groups": 2}),
             "num_beam_groups is not supported",
         ),
-        (json!({"typical_p": 0.9}), "typical_p is not supported"),
+        (json!({"top_h": 0.9}), "top_h is not supported"),
     ];
     for (options, message) in cases {
         let error = GenerationConfig::default()
@@ -240,6 +243,7 @@ fn nonsense_is_refused() {
         (json!({"top_p": 1.1}), "top_p is 1.1"),
         (json!({"top_p": -0.1}), "top_p is -0.1"),
         (json!({"min_p": 2}), "min_p is 2"),
+        (json!({"typical_p": -1}), "typical_p is -1"),
         (
             json!({"bad_words_ids": [[1], []]}),
             "bad_words_ids holds an empty list",

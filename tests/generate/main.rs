@@ -4,5 +4,6 @@ mod batch;
 mod beam;
 mod config;
 mod processors;
+mod processors_vs_transformers;
 mod toy;
 mod toy_vs_transformers;

@@ -246,12 +246,12 @@ fn answer(request: &Request, port: u16, state: &mut State) -> Answer {
                             "Location",
                             format!("http://localhost:{port}/cdn/{}", sha256(bytes)),
                         )
-                        .header("X-Linked-Etag", format!("\"{}\"", sha256(bytes)))
+                        .header("X-Linked-Etag", format!("\"{}\"", etag(bytes)))
                         .header("X-Linked-Size", bytes.len().to_string())
                         .body(b"Found. Redirecting."),
                     Some(bytes) => Answer::new(200)
                         .header("X-Repo-Commit", &model.commit)
-                        .header("ETag", format!("W/\"{}\"", git_sha1(bytes)))
+                        .header("ETag", format!("W/\"{}\"", etag(bytes)))
                         .body(bytes),
                 },
             }

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod argmax;
 mod attention;
 mod embed;
 mod linear;

@@ -1,6 +1,7 @@
 //! Logits processors: what changes the scores of the next token before one is chosen.
 
 mod bad_words;
+mod cutoff;
 mod forced;
 mod length;
 mod ngram;
@@ -9,6 +10,7 @@ mod suppress;
 mod warp;
 
 pub use bad_words::NoBadWords;
+pub use cutoff::{EpsilonCutoff, EtaCutoff, Typical};
 pub use forced::{ForcedBosToken, ForcedEosToken};
 pub use length::MinLength;
 pub use ngram::{EncoderNoRepeatNgram, NoRepeatNgram};
@@ -105,20 +107,34 @@ impl ProcessorList {
             } else {
                 1
             };
-            if config.temperature != 1.0 {
-                list.push(Temperature::new(config.temperature));
-            }
-            if config.top_k != 0 {
-                list.push(TopK::new(config.top_k, keep));
-            }
-            if config.top_p < 1.0 {
-                list.push(TopP::new(config.top_p, keep));
-            }
-            if let Some(min_p) = config.min_p {
-                list.push(MinP::new(min_p, keep));
-            }
+            list.push_filters(config, keep);
         }
         Ok(list)
+    }
+
+    /// Adds the filters of sampling, each of which leaves `keep` tokens.
+    pub fn push_filters(&mut self, config: &GenerationConfig, keep: usize) {
+        if config.temperature != 1.0 {
+            self.push(Temperature::new(config.temperature));
+        }
+        if config.top_k != 0 {
+            self.push(TopK::new(config.top_k, keep));
+        }
+        if config.top_p < 1.0 {
+            self.push(TopP::new(config.top_p, keep));
+        }
+        if let Some(min_p) = config.min_p {
+            self.push(MinP::new(min_p, keep));
+        }
+        if config.typical_p < 1.0 {
+            self.push(Typical::new(config.typical_p, keep));
+        }
+        if 0.0 < config.epsilon_cutoff && config.epsilon_cutoff < 1.0 {
+            self.push(EpsilonCutoff::new(config.epsilon_cutoff, keep));
+        }
+        if 0.0 < config.eta_cutoff && config.eta_cutoff < 1.0 {
+            self.push(EtaCutoff::new(config.eta_cutoff, keep));
+        }
     }
 
     /// Adds a processor after the others.

@@ -46,11 +46,7 @@ impl LogitsProcessor for TopK {
         if self.k >= scores.len() {
             return;
         }
-        self.sorted.clear();
-        self.sorted.extend_from_slice(scores);
-        let (_, &mut threshold, _) = self
-            .sorted
-            .select_nth_unstable_by(self.k - 1, |a, b| softmax::descending(*a, *b));
+        let threshold = nth_largest(scores, self.k, &mut self.sorted);
         rule_out_where(scores, |score| score < threshold);
     }
 }
@@ -137,7 +133,17 @@ impl LogitsProcessor for MinP {
     }
 }
 
-fn rule_out_where(scores: &mut [f32], ruled_out: impl Fn(f32) -> bool) {
+/// The `n`th largest score, the last where there are fewer; `n` is at least 1, `sorted` memory to work in.
+pub(super) fn nth_largest(scores: &[f32], n: usize, sorted: &mut Vec<f32>) -> f32 {
+    sorted.clear();
+    sorted.extend_from_slice(scores);
+    let n = n.min(scores.len());
+    *sorted
+        .select_nth_unstable_by(n - 1, |a, b| softmax::descending(*a, *b))
+        .1
+}
+
+pub(super) fn rule_out_where(scores: &mut [f32], ruled_out: impl Fn(f32) -> bool) {
     for score in scores {
         if ruled_out(*score) {
             *score = f32::NEG_INFINITY;

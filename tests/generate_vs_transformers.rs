@@ -1,0 +1,179 @@
+//! Decoding with the CPU reference against what transformers' generate gave for the checkpoints in `fixtures/checkpoints`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use t5_gpu::checkpoint::Checkpoint;
+use t5_gpu::generate::{Output, Request, generate};
+use t5_gpu::parameters::Parameters;
+use t5_gpu::reference::Reference;
+use t5_gpu::{GenerationConfig, T5Config};
+
+#[derive(Deserialize)]
+struct Case {
+    checkpoint: String,
+    /// One or several sources, with the same options.
+    input_ids: Vec<Vec<u32>>,
+    options: Map<String, Value>,
+    /// A list of outputs a source.
+    outputs: Vec<Vec<Expected>>,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    token_ids: Vec<u32>,
+    score: Option<f32>,
+}
+
+/// `expected.json` of a checkpoint, as far as it tells of decoding.
+#[derive(Deserialize)]
+struct OfCheckpoint {
+    cases: Vec<OfSource>,
+}
+
+#[derive(Deserialize)]
+struct OfSource {
+    input_ids: Vec<u32>,
+    greedy: Vec<Greedy>,
+}
+
+#[derive(Deserialize)]
+struct Greedy {
+    options: Map<String, Value>,
+    token_ids: Vec<u32>,
+}
+
+/// A fixture checkpoint on the CPU.
+struct Model {
+    reference: Reference,
+    defaults: GenerationConfig,
+}
+
+impl Model {
+    fn open(dir: &Path) -> Self {
+        let config = T5Config::from_file(&dir.join("config.json")).unwrap();
+        let checkpoint = Checkpoint::open(dir).unwrap();
+        let parameters = Parameters::load(&checkpoint, &config).unwrap();
+        let defaults = GenerationConfig::from_model_dir(dir).unwrap();
+        Self {
+            reference: Reference::new(&config, &parameters),
+            defaults,
+        }
+    }
+
+    /// Decodes all sources, each with its options, in one batch.
+    fn run(&self, requests: &[(&[u32], &Map<String, Value>)]) -> Vec<Vec<Output>> {
+        let hidden: Vec<Vec<f32>> = requests
+            .iter()
+            .map(|(ids, _)| self.reference.encode(ids).unwrap())
+            .collect();
+        let requests: Vec<Request> = (0..)
+            .zip(requests)
+            .map(|(source, (ids, options))| {
+                let mut config = self.defaults.clone();
+                let unknown = config.apply_json(options).unwrap();
+                assert!(unknown.is_empty(), "{unknown:?}");
+                Request::new(source, ids.to_vec(), config)
+            })
+            .collect();
+        generate(&mut self.reference.decoder(&hidden), &requests, &mut ()).unwrap()
+    }
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// Every option, alone and with others: the same tokens, and scores within the design's bound.
+#[test]
+fn every_option_gives_transformers_tokens_and_scores() {
+    let cases: Vec<Case> = read(&fixtures().join("generation_cases.json"));
+    assert!(cases.len() >= 300, "{} cases", cases.len());
+    let mut by_checkpoint: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
+    for case in &cases {
+        by_checkpoint
+            .entry(&case.checkpoint)
+            .or_default()
+            .push(case);
+    }
+    let mut worst = 0.0_f32;
+    for (name, cases) in by_checkpoint {
+        let model = Model::open(&fixtures().join("checkpoints").join(name));
+        let flat: Vec<_> = cases
+            .iter()
+            .flat_map(|case| {
+                case.input_ids
+                    .iter()
+                    .zip(&case.outputs)
+                    .map(|(ids, expected)| (*case, ids, expected))
+            })
+            .collect();
+        let requests: Vec<_> = flat
+            .iter()
+            .map(|(case, ids, _)| (ids.as_slice(), &case.options))
+            .collect();
+        for ((case, ids, expected), found) in flat.iter().zip(model.run(&requests)) {
+            let what = format!(
+                "{name}, {}, source {ids:?}",
+                Value::from(case.options.clone())
+            );
+            let tokens: Vec<_> = found.iter().map(|output| &output.token_ids).collect();
+            let expected_tokens: Vec<_> = expected.iter().map(|output| &output.token_ids).collect();
+            assert_eq!(tokens, expected_tokens, "{what}");
+            for (output, expected) in found.iter().zip(*expected) {
+                match (output.score, expected.score) {
+                    (None, None) => {}
+                    (Some(found), Some(expected)) => {
+                        assert!(
+                            (found - expected).abs() < 1e-4,
+                            "{what}: score {found}, not {expected}"
+                        );
+                        worst = worst.max((found - expected).abs());
+                    }
+                    other => panic!("{what}: scores {other:?}"),
+                }
+            }
+        }
+    }
+    println!("{} cases, scores at most {worst:e} off", cases.len());
+}
+
+/// Greedy decoding with and without limits and penalties, on every kind of checkpoint.
+#[test]
+fn greedy_tokens_are_those_of_transformers_on_every_checkpoint() {
+    let mut models = 0;
+    for entry in std::fs::read_dir(fixtures().join("checkpoints")).unwrap() {
+        let dir = entry.unwrap().path();
+        let weights = ["model.safetensors", "model.safetensors.index.json"];
+        if !weights.iter().any(|file| dir.join(file).is_file()) {
+            continue;
+        }
+        models += 1;
+        let expected: OfCheckpoint = read(&dir.join("expected.json"));
+        let flat: Vec<_> = expected
+            .cases
+            .iter()
+            .flat_map(|of| of.greedy.iter().map(|greedy| (&of.input_ids, greedy)))
+            .collect();
+        let requests: Vec<_> = flat
+            .iter()
+            .map(|(ids, greedy)| (ids.as_slice(), &greedy.options))
+            .collect();
+        for ((ids, greedy), found) in flat.iter().zip(Model::open(&dir).run(&requests)) {
+            assert_eq!(
+                found[0].token_ids,
+                greedy.token_ids,
+                "{}, {:?}, {ids:?}",
+                dir.display(),
+                greedy.options
+            );
+        }
+    }
+    assert!(models >= 20, "{models} checkpoints");
+}

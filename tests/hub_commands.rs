@@ -1,0 +1,161 @@
+//! `pull`, `models` and `--model NAME`, as processes of their own with the variables that Hugging Face's tools read.
+#![cfg(feature = "hub")]
+
+mod hub_server;
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use hub_server::Hub;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const NANO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/t5-nano-en-de");
+
+/// A hub with the bundled model under `org/nano`, and a home for the cache.
+fn hub() -> (Hub, TempDir, String) {
+    let hub = Hub::start();
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(NANO).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        files.push((name, std::fs::read(path).unwrap()));
+    }
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect();
+    let commit = hub.publish("org/nano", 'f', &files);
+    (hub, tempfile::tempdir().unwrap(), commit)
+}
+
+fn t5_gpu(endpoint: &str, home: &Path) -> Command {
+    let mut command = Command::cargo_bin("t5-gpu").unwrap();
+    for name in [
+        "HF_HUB_CACHE",
+        "HUGGINGFACE_HUB_CACHE",
+        "HF_TOKEN",
+        "HF_HUB_OFFLINE",
+        "TRANSFORMERS_OFFLINE",
+    ] {
+        command.env_remove(name);
+    }
+    command
+        .env("HF_HOME", home)
+        .env("HF_ENDPOINT", endpoint)
+        .env("NO_PROXY", "127.0.0.1,localhost");
+    command
+}
+
+fn stdout(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn stderr_of_failure(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    assert!(output.stdout.is_empty());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text
+}
+
+#[test]
+fn pull_fetches_models_lists_and_a_name_loads() {
+    let (hub, home, commit) = hub();
+    let run = || t5_gpu(&hub.endpoint(), home.path());
+
+    assert_eq!(stdout(run().arg("models")), "");
+
+    let directory = home
+        .path()
+        .join("hub/models--org--nano/snapshots")
+        .join(&commit);
+    assert_eq!(
+        stdout(run().args(["pull", "org/nano"])).trim(),
+        directory.to_str().unwrap()
+    );
+    assert_eq!(
+        std::fs::read(directory.join("model.safetensors")).unwrap(),
+        std::fs::read(Path::new(NANO).join("model.safetensors")).unwrap()
+    );
+
+    let listed = stdout(run().arg("models"));
+    assert!(
+        listed.starts_with("org/nano (main): t5, ") && listed.ends_with(" MB, usable\n"),
+        "{listed}"
+    );
+    let object: Value = serde_json::from_str(&stdout(run().args(["models", "--jsonl"]))).unwrap();
+    assert_eq!(object["id"], "org/nano");
+    assert_eq!(object["revision"], commit);
+    assert_eq!(object["kind"], "t5");
+    assert_eq!(object["usable"], true);
+    assert_eq!(object["path"], directory.to_str().unwrap());
+
+    hub.requests();
+    let tokenize = |model: &str| stdout(run().args(["tokenize", "--model", model, "I love you."]));
+    assert_eq!(tokenize("org/nano"), tokenize(NANO));
+    let inspect = stdout(run().args(["inspect", "--jsonl", "--model", "org/nano"]));
+    let object: Value = serde_json::from_str(&inspect).unwrap();
+    assert_eq!(object["name"], "org/nano");
+    assert!(hub.requests().is_empty());
+}
+
+#[test]
+fn a_name_is_fetched_on_first_use_and_offline_says_so() {
+    let (hub, home, _) = hub();
+    let run = || t5_gpu(&hub.endpoint(), home.path());
+    let message = stderr_of_failure(
+        run()
+            .env("HF_HUB_OFFLINE", "1")
+            .args(["tokenize", "--model", "org/nano", "x"]),
+    );
+    assert!(
+        message.starts_with("error: org/nano: not complete in the cache"),
+        "{message}"
+    );
+    assert!(message.contains(home.path().to_str().unwrap()), "{message}");
+    assert!(hub.requests().is_empty());
+
+    let fetched = stdout(run().args(["tokenize", "--model", "org/nano", "I love you."]));
+    assert_eq!(
+        fetched,
+        stdout(run().args(["tokenize", "--model", NANO, "I love you."]))
+    );
+    stdout(
+        run()
+            .env("HF_HUB_OFFLINE", "1")
+            .args(["tokenize", "--model", "org/nano", "x"]),
+    );
+}
+
+#[test]
+fn failures_are_one_line() {
+    let (hub, home, _) = hub();
+    let run = || t5_gpu(&hub.endpoint(), home.path());
+    for (model, part) in [
+        ("org/other", "no such model or revision (404)"),
+        ("org/nano@v7", "no revision \"v7\""),
+        ("t5-huge", "the short names are t5-{small"),
+    ] {
+        let message = stderr_of_failure(run().args(["pull", model]));
+        assert!(message.contains(part), "{message}");
+    }
+    hub.state().token = Some("hf_right");
+    let message = stderr_of_failure(run().env("HF_TOKEN", "hf_wrong").args(["pull", "org/nano"]));
+    assert!(
+        message.contains("refuses the token") && !message.contains("hf_wrong"),
+        "{message}"
+    );
+    stdout(
+        run()
+            .env("HF_TOKEN", "hf_right")
+            .args(["pull", "--quiet", "org/nano"]),
+    );
+}
