@@ -35,6 +35,7 @@ pub mod reference;
 pub mod relative_position;
 pub mod task;
 pub mod tokenizer;
+pub mod verify;
 
 pub use config::{Activation, EarlyStopping, GenerationConfig, ModelType, T5Config};
 pub use error::{Error, Result};

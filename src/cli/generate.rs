@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use t5_gpu::pipeline::{Output, Request};
 use t5_gpu::task::Task;
-use t5_gpu::{GenerationConfig, Pipeline, Result, T5Config};
+use t5_gpu::{Error, GenerationConfig, Pipeline, Result, T5Config};
 
 use super::Outcome;
 use super::args::{GenerationArgs, RunArgs};
@@ -39,6 +39,9 @@ pub struct TextArgs {
     /// Print each output's score in front of it, a tab between (beam search)
     #[arg(long)]
     with_score: bool,
+    /// With --jsonl: give each token's log-probability under the model
+    #[arg(long, requires = "jsonl")]
+    token_logprobs: bool,
     #[command(flatten)]
     options: GenerationArgs,
 }
@@ -62,6 +65,7 @@ impl TextArgs {
             options,
             prefix: task.prefix,
             with_score: self.with_score,
+            token_logprobs: self.token_logprobs,
         };
         serve(&service, &lines, window, &console)
     }
@@ -73,6 +77,7 @@ struct Generating {
     options: GenerationConfig,
     prefix: String,
     with_score: bool,
+    token_logprobs: bool,
 }
 
 impl Service for Generating {
@@ -82,16 +87,29 @@ impl Service for Generating {
     fn read_text(&self, text: &str) -> Result<Request> {
         let input_ids = encode(self.pipeline.tokenizer(), &format!("{}{text}", self.prefix))?;
         Ok(Request {
-            input_ids,
-            options: self.options.clone(),
+            token_logprobs: self.token_logprobs,
+            ..Request::new(input_ids, self.options.clone())
         })
     }
 
     fn read_json(&self, mut fields: Map<String, Value>) -> Result<Request> {
         let input_ids = take_source(&mut fields, self.pipeline.tokenizer(), &self.prefix)?;
+        let token_logprobs = match fields.remove("token_logprobs") {
+            None => self.token_logprobs,
+            Some(Value::Bool(wanted)) => wanted,
+            Some(_) => {
+                return Err(Error::Invalid(
+                    "token_logprobs must be true or false".into(),
+                ));
+            }
+        };
         let mut options = self.options.clone();
         refuse_unknown(&options.apply_json(&fields)?)?;
-        Ok(Request { input_ids, options })
+        Ok(Request {
+            input_ids,
+            options,
+            token_logprobs,
+        })
     }
 
     fn answer(&self, requests: &[Request], done: Done<'_, Vec<Output>>) {
@@ -123,6 +141,12 @@ impl Service for Generating {
                     .map(|text| ("text".to_owned(), json!(text))),
             );
             fields.extend(output.score.map(|score| ("score".to_owned(), json!(score))));
+            fields.extend(
+                output
+                    .token_logprobs
+                    .as_ref()
+                    .map(|logprobs| ("token_logprobs".to_owned(), json!(logprobs))),
+            );
             Value::Object(fields)
         };
         Map::from_iter([("outputs".into(), outputs.iter().map(output).collect())])

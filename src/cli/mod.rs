@@ -16,6 +16,7 @@ mod serve;
 mod summarize;
 mod tokenize;
 mod translate;
+mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ enum Command {
     Encode(encode::Encode),
     Score(score::Score),
     Tokenize(tokenize::Tokenize),
+    Verify(verify::Verify),
     Inspect(inspect::Inspect),
     Devices(devices::Devices),
     Bench(bench::Bench),
@@ -50,8 +52,8 @@ enum Command {
 enum Failure {
     /// To be told in one line.
     Error(t5_gpu::Error),
-    /// Some lines of a `--jsonl` run failed, each told in its place.
-    BadLines,
+    /// Told on stdout already: lines of a `--jsonl` run in their places, or a check that did not pass.
+    Told,
     /// Nobody reads the results any more: stop quietly.
     ClosedPipe,
 }
@@ -98,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Encode(command) => command.run(),
         Command::Score(command) => command.run(),
         Command::Tokenize(command) => command.run(),
+        Command::Verify(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Bench(command) => command.run(),
@@ -106,7 +109,7 @@ pub fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
-        Err(Failure::BadLines) => ExitCode::FAILURE,
+        Err(Failure::Told) => ExitCode::FAILURE,
         Err(Failure::Error(error)) => {
             report(&error.to_string());
             ExitCode::FAILURE

@@ -176,7 +176,7 @@ pub fn serve<S: Service>(service: &S, lines: &Lines, window: usize, console: &Co
     }
     bar.finish_and_clear();
     if writer.failed {
-        Err(Failure::BadLines)
+        Err(Failure::Told)
     } else {
         Ok(())
     }

@@ -37,6 +37,19 @@ pub struct Request {
     /// Token ids with `</s>`.
     pub input_ids: Vec<u32>,
     pub options: GenerationConfig,
+    /// Whether outputs come with their tokens' log-probabilities.
+    pub token_logprobs: bool,
+}
+
+impl Request {
+    /// A request for the outputs alone.
+    pub fn new(input_ids: Vec<u32>, options: GenerationConfig) -> Request {
+        Request {
+            input_ids,
+            options,
+            token_logprobs: false,
+        }
+    }
 }
 
 /// One of the outputs of a request.
@@ -48,6 +61,8 @@ pub struct Output {
     pub token_ids: Vec<u32>,
     /// Beam search's score of the sequence.
     pub score: Option<f32>,
+    /// Of each token, the model's log-probability, before any processor; where the request asked for them.
+    pub token_logprobs: Option<Vec<f32>>,
 }
 
 /// A loaded model with all that it takes to go from text to text.
@@ -197,10 +212,7 @@ impl Pipeline {
             .iter()
             .map(|text| {
                 let input_ids = tokenizer.encode(&format!("{prefix}{}", text.as_ref()))?;
-                Ok(Request {
-                    input_ids,
-                    options: options.clone(),
-                })
+                Ok(Request::new(input_ids, options.clone()))
             })
             .collect::<Result<Vec<_>>>()?;
         let mut texts = vec![String::new(); requests.len()];
@@ -278,8 +290,9 @@ impl Pipeline {
         let encoded = self.model.encode(&sources)?;
         let requests: Vec<generate::Request> = (0..)
             .zip(batch.iter().zip(sources))
-            .map(|(row, (request, source))| {
-                generate::Request::new(row, source, request.options.clone())
+            .map(|(row, (request, source))| generate::Request {
+                token_logprobs: request.token_logprobs,
+                ..generate::Request::new(row, source, request.options.clone())
             })
             .collect();
         let slots = requests.iter().map(generate::Request::slots).sum();
@@ -305,6 +318,7 @@ impl Pipeline {
             text,
             token_ids: output.token_ids,
             score: output.score,
+            token_logprobs: output.token_logprobs,
         })
     }
 
