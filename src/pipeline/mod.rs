@@ -1,11 +1,13 @@
 //! Text in, text out: a tokenizer, a model on a GPU and generation put together.
 
 mod batches;
+mod forward;
 mod score;
 
 use std::ops::ControlFlow;
 use std::path::Path;
 
+pub use self::forward::{DecoderForward, Forward, ForwardRequest};
 pub use self::score::{Score, ScoreRequest};
 
 use self::batches::{Limits, Shape, in_batches};
