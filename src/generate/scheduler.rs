@@ -47,6 +47,34 @@ struct Running {
 /// Slots are numbered through in the order of the requests, [`Request::slots`] for each. What a request gives does not
 /// depend on the others.
 ///
+/// ```
+/// use t5_gpu::GenerationConfig;
+/// use t5_gpu::generate::{Request, StepDecoder, StepRow, generate};
+///
+/// /// After token n it gives n + 2, after 6 the end, token 1.
+/// struct ByTwos([f32; 9]);
+///
+/// impl StepDecoder for ByTwos {
+///     fn vocab_size(&self) -> usize {
+///         9
+///     }
+///     fn step(&mut self, rows: &[StepRow]) -> t5_gpu::Result<&[f32]> {
+///         self.0 = [0.0; 9];
+///         self.0[if rows[0].token < 6 { rows[0].token as usize + 2 } else { 1 }] = 1.0;
+///         Ok(&self.0)
+///     }
+/// }
+///
+/// let config = GenerationConfig {
+///     decoder_start_token_id: Some(0),
+///     eos_token_id: vec![1],
+///     ..Default::default()
+/// };
+/// let outputs = generate(&mut ByTwos([0.0; 9]), &[Request::new(0, vec![1], config)], &mut ())?;
+/// assert_eq!(outputs[0][0].token_ids, [2, 4, 6, 1]);
+/// # Ok::<(), t5_gpu::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Invalid`] and [`Error::TokenOutOfRange`] for options that cannot be used, before anything is decoded, and
 /// whatever `decoder` and `observer` report.

@@ -190,32 +190,44 @@ impl Readback {
 
     /// Waits for the device and copies `elements` to the host.
     pub(super) fn fetch(&mut self, device: &wgpu::Device, elements: usize) -> Result<()> {
-        let slice = self.raw.slice(..elements as u64 * 4);
-        let (sender, receiver) = std::sync::mpsc::channel();
-        slice.map_async(wgpu::MapMode::Read, move |result| {
-            // Nobody listens any more only when this function has returned with an error.
-            let _ = sender.send(result);
-        });
-        device
-            .poll(wgpu::PollType::Wait {
-                submission_index: None,
-                timeout: None,
-            })
-            .map_err(|error| Error::Gpu(error.to_string()))?;
-        // Another thread that polls the same device may be the one that delivers the answer.
-        receiver
-            .recv()
-            .map_err(|_| Error::Gpu("the device did not answer".into()))?
-            .map_err(|error| Error::Gpu(error.to_string()))?;
-        let view = slice
-            .get_mapped_range()
-            .map_err(|error| Error::Gpu(error.to_string()))?;
         self.host.clear();
-        self.host.extend_from_slice(bytemuck::cast_slice(&view));
-        drop(view);
-        self.raw.unmap();
-        Ok(())
+        with_mapped(device, &self.raw, elements as u64 * 4, |bytes| {
+            self.host.extend_from_slice(bytemuck::cast_slice(bytes));
+        })
     }
+}
+
+/// Waits for the device and gives the first `bytes` of a mappable buffer to `read`.
+pub(super) fn with_mapped(
+    device: &wgpu::Device,
+    buffer: &wgpu::Buffer,
+    bytes: u64,
+    read: impl FnOnce(&[u8]),
+) -> Result<()> {
+    let slice = buffer.slice(..bytes);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    slice.map_async(wgpu::MapMode::Read, move |result| {
+        // Nobody listens any more only when this function has returned with an error.
+        let _ = sender.send(result);
+    });
+    device
+        .poll(wgpu::PollType::Wait {
+            submission_index: None,
+            timeout: None,
+        })
+        .map_err(|error| Error::Gpu(error.to_string()))?;
+    // Another thread that polls the same device may be the one that delivers the answer.
+    receiver
+        .recv()
+        .map_err(|_| Error::Gpu("the device did not answer".into()))?
+        .map_err(|error| Error::Gpu(error.to_string()))?;
+    read(
+        &slice
+            .get_mapped_range()
+            .map_err(|error| Error::Gpu(error.to_string()))?,
+    );
+    buffer.unmap();
+    Ok(())
 }
 
 fn too_large(what: &str, needed: u64, available: u64) -> Error {

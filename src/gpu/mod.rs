@@ -4,6 +4,7 @@ mod adapter;
 mod buffer;
 mod kernel;
 mod plan;
+mod profile;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ pub use adapter::{DeviceInfo, devices};
 pub use buffer::{Buffer, Readback};
 pub use kernel::{Access, Kernel, Pipeline};
 pub use plan::{Binding, Plan};
+pub use profile::KernelTime;
 
 use crate::{Error, Result};
 
@@ -39,6 +41,8 @@ pub struct Gpu {
     allocated: Arc<AtomicU64>,
     pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
     layouts: Mutex<HashMap<&'static [Access], kernel::Layout>>,
+    /// Kernel times, while profiling.
+    profile: Mutex<Option<profile::Profile>>,
     /// The first error that the driver reported outside an error scope.
     failure: Arc<Mutex<Option<String>>>,
 }
@@ -104,6 +108,7 @@ impl Gpu {
             allocated: Arc::new(AtomicU64::new(0)),
             pipelines: Mutex::default(),
             layouts: Mutex::default(),
+            profile: Mutex::default(),
             failure,
         }))
     }

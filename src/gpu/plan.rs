@@ -18,8 +18,8 @@ enum Step {
     },
 }
 
-struct Dispatch {
-    pipeline: Arc<Pipeline>,
+pub(super) struct Dispatch {
+    pub(super) pipeline: Arc<Pipeline>,
     binding: Binding,
     immediates: [u8; IMMEDIATES_BYTES as usize],
     immediates_len: usize,
@@ -105,6 +105,7 @@ impl Gpu {
         plan: &Plan,
         readback: Option<(&Buffer, usize, &mut Readback)>,
     ) -> Result<()> {
+        let mut profile = self.profile.lock().unwrap();
         let mut encoder = self.device.create_command_encoder(&Default::default());
         let mut steps = plan.steps.iter().peekable();
         while let Some(step) = steps.peek() {
@@ -114,16 +115,32 @@ impl Gpu {
                     steps.next();
                 }
                 Step::Dispatch(_) => {
-                    let mut pass = encoder.begin_compute_pass(&Default::default());
+                    let mut pass = profile
+                        .is_none()
+                        .then(|| encoder.begin_compute_pass(&Default::default()));
                     let mut current = None;
+                    let mut measured = Vec::new();
                     while let Some(Step::Dispatch(dispatch)) =
                         steps.next_if(|step| matches!(step, Step::Dispatch(_)))
                     {
-                        dispatch.encode(&mut pass, &mut current);
+                        match &mut pass {
+                            Some(pass) => dispatch.encode(pass, &mut current),
+                            None => measured.push(dispatch),
+                        }
+                    }
+                    drop(pass);
+                    if let Some(profile) = profile.as_mut() {
+                        let before = std::mem::replace(
+                            &mut encoder,
+                            self.device.create_command_encoder(&Default::default()),
+                        );
+                        self.queue.submit([before.finish()]);
+                        self.run_profiled(&measured, profile)?;
                     }
                 }
             }
         }
+        drop(profile);
         if let Some((source, elements, readback)) = &readback {
             readback.record(&mut encoder, source, *elements);
         }
@@ -137,7 +154,11 @@ impl Gpu {
 
 impl Dispatch {
     /// `current` is the pipeline that the pass has set.
-    fn encode(&self, pass: &mut wgpu::ComputePass<'_>, current: &mut Option<*const Pipeline>) {
+    pub(super) fn encode(
+        &self,
+        pass: &mut wgpu::ComputePass<'_>,
+        current: &mut Option<*const Pipeline>,
+    ) {
         let pipeline = Arc::as_ptr(&self.pipeline);
         if *current != Some(pipeline) {
             pass.set_pipeline(&self.pipeline.raw);

@@ -427,13 +427,6 @@ fn bad_requests_are_told_before_anything_runs() {
         ),
         (
             GenerationConfig {
-                bad_words_ids: vec![vec![1]],
-                ..toy::config()
-            },
-            "bad_words_ids holds no word",
-        ),
-        (
-            GenerationConfig {
                 max_length: Some(1),
                 ..toy::config()
             },

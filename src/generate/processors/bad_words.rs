@@ -11,7 +11,7 @@ impl NoBadWords {
     /// An end-of-sequence token alone is no bad word and is left out.
     ///
     /// # Errors
-    /// Words that are empty or have tokens outside the vocabulary, and a list with no word left.
+    /// Words that are empty or have tokens outside the vocabulary.
     pub fn new(
         bad_words_ids: &[Vec<u32>],
         eos_token_id: &[u32],
@@ -33,17 +33,15 @@ impl NoBadWords {
                 [before @ .., last] => words.push((before.to_vec(), *last)),
             }
         }
-        if words.is_empty() {
-            return Err(Error::Invalid(
-                "bad_words_ids holds no word besides the end-of-sequence token: leave it out"
-                    .into(),
-            ));
-        }
         Ok(Self { words })
     }
 }
 
 impl LogitsProcessor for NoBadWords {
+    fn is_active(&self, _length: usize) -> bool {
+        !self.words.is_empty()
+    }
+
     fn process(&mut self, sequence: &[u32], scores: &mut [f32]) {
         for (before, last) in &self.words {
             if sequence.ends_with(before) {
