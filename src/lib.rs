@@ -17,6 +17,7 @@
 //! [`hub`] (names to directories), [`checkpoint`] and [`parameters`] (files to tensors), [`tokenizer`], [`model`] (encoder and decoder on a
 //! [`gpu::Gpu`]), [`generate`] (which token next) and [`reference`](mod@reference) (the same model in plain Rust).
 
+pub mod alignment;
 pub mod checkpoint;
 pub mod config;
 #[cfg(feature = "embedded-model")]

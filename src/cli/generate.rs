@@ -11,6 +11,7 @@ use super::args::{GenerationArgs, RunArgs};
 use super::console::Console;
 use super::request::{encode, refuse_unknown, take_source};
 use super::serve::{Done, Lines, Service, serve};
+use super::stream::Streaming;
 
 /// Text to text, with no prefix added
 #[derive(Args)]
@@ -35,21 +36,49 @@ impl Generate {
 #[derive(Args)]
 pub struct TextArgs {
     #[command(flatten)]
-    run: RunArgs,
+    request: RequestArgs,
     /// Print each output's score in front of it, a tab between (beam search)
     #[arg(long)]
     with_score: bool,
     /// With --jsonl: give each token's log-probability under the model
     #[arg(long, requires = "jsonl")]
     token_logprobs: bool,
-    #[command(flatten)]
-    options: GenerationArgs,
+    /// Print text as it is decided, one line after the other (greedy decoding and sampling)
+    #[arg(long, conflicts_with_all = ["jsonl", "with_score"])]
+    stream: bool,
 }
 
 impl TextArgs {
     /// Answers all lines, with the task that `choose` finds in the config.
     pub fn run(&self, choose: impl FnOnce(&T5Config) -> Result<Task>) -> Outcome {
-        let console = Console::new(self.run.lines.quiet);
+        let console = self.request.console();
+        let (lines, mut service) = self.request.open(choose, &console)?;
+        service.with_score = self.with_score;
+        service.token_logprobs = self.token_logprobs;
+        if self.stream {
+            return serve(&Streaming(service), &lines, 1, &console);
+        }
+        let window = service.pipeline.batch_size() * 8;
+        serve(&service, &lines, window, &console)
+    }
+}
+
+/// A model, lines and generation options.
+#[derive(Args)]
+pub struct RequestArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    options: GenerationArgs,
+}
+
+impl RequestArgs {
+    /// Starts reading lines and loads the model, with the task that `choose` finds in the config.
+    pub fn open(
+        &self,
+        choose: impl FnOnce(&T5Config) -> Result<Task>,
+        console: &Console,
+    ) -> Result<(Lines, Generating)> {
         let files = self.run.model.files(self.run.lines.quiet)?;
         // Before the weights are loaded, so that what is wrong is told at once.
         let task = choose(&files.config()?)?;
@@ -57,25 +86,27 @@ impl TextArgs {
         options.apply_json(&task.options)?;
         options.apply_json(&self.options.given())?;
         options.validate()?;
-        let lines = Lines::open(&self.run.lines, &console);
-        let pipeline = self.run.pipeline(&files, &console)?;
-        let window = pipeline.batch_size() * 8;
+        let lines = Lines::open(&self.run.lines, console);
         let service = Generating {
-            pipeline,
+            pipeline: self.run.pipeline(&files, console)?,
             options,
             prefix: task.prefix,
-            with_score: self.with_score,
-            token_logprobs: self.token_logprobs,
+            with_score: false,
+            token_logprobs: false,
         };
-        serve(&service, &lines, window, &console)
+        Ok((lines, service))
+    }
+
+    pub fn console(&self) -> Console {
+        Console::new(self.run.lines.quiet)
     }
 }
 
 /// Requests with defaults for what they do not say.
-struct Generating {
-    pipeline: Pipeline,
+pub struct Generating {
+    pub pipeline: Pipeline,
     options: GenerationConfig,
-    prefix: String,
+    pub prefix: String,
     with_score: bool,
     token_logprobs: bool,
 }

@@ -1,11 +1,13 @@
 //! The command line: a file a subcommand, and what they share.
 
+mod align;
 mod args;
 mod bench;
 mod console;
 mod devices;
 mod encode;
 mod generate;
+mod heat_map;
 mod inspect;
 mod models;
 mod module_tree;
@@ -14,6 +16,7 @@ mod request;
 mod score;
 mod serve;
 mod states;
+mod stream;
 mod summarize;
 mod tensor_file;
 mod tokenize;
@@ -39,6 +42,7 @@ enum Command {
     Translate(translate::Translate),
     Summarize(summarize::Summarize),
     Generate(generate::Generate),
+    Align(align::Align),
     Encode(encode::Encode),
     Score(score::Score),
     Tokenize(tokenize::Tokenize),
@@ -99,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Translate(command) => command.run(),
         Command::Summarize(command) => command.run(),
         Command::Generate(command) => command.run(),
+        Command::Align(command) => command.run(),
         Command::Encode(command) => command.run(),
         Command::Score(command) => command.run(),
         Command::Tokenize(command) => command.run(),

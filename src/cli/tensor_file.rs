@@ -71,18 +71,17 @@ impl TensorFile {
     }
 
     pub fn write(&self) -> Result<()> {
-        safetensors::serialize_to_file(&self.tensors, None, &self.path).map_err(
-            |error| match error {
-                SafeTensorError::IoError(source) => Error::Io {
-                    path: self.path.clone(),
-                    source,
-                },
-                error => Error::File {
-                    path: self.path.clone(),
-                    message: format!("cannot be written: {error}"),
-                },
+        safetensors::serialize_to_file(&self.tensors, None, &self.path).map_err(|error| match error
+        {
+            SafeTensorError::IoError(source) => Error::Io {
+                path: self.path.clone(),
+                source,
             },
-        )
+            error => Error::File {
+                path: self.path.clone(),
+                message: format!("cannot be written: {error}"),
+            },
+        })
     }
 }
 

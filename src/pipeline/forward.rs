@@ -64,7 +64,11 @@ impl Pipeline {
         };
         let limits = Limits {
             // Attention weights of all layers are kept, which takes the square of what all else does.
-            items: if trace.attentions { 1 } else { self.limits.items },
+            items: if trace.attentions {
+                1
+            } else {
+                self.limits.items
+            },
             ..self.limits
         };
         let run = |batch: &[&ForwardRequest]| self.forward_batch(batch, trace);

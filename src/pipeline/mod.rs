@@ -3,6 +3,7 @@
 mod batches;
 mod forward;
 mod score;
+mod stream;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -244,11 +245,7 @@ impl Pipeline {
         done: &mut dyn FnMut(usize, Result<Vec<Output>>) -> ControlFlow<()>,
     ) {
         let check = |request: &Request| {
-            self.check_source(&request.input_ids)?;
-            request.options.validate()?;
-            let prompt = request.options.decoder_prompt()?;
-            self.check_tokens(&prompt)?;
-            request.options.length_limits(prompt.len())?;
+            self.check_request(request)?;
             Ok(Shape {
                 tokens: request.input_ids.len(),
                 rows: generate::Request::new(0, Vec::new(), request.options.clone()).slots(),
@@ -322,6 +319,15 @@ impl Pipeline {
             score: output.score,
             token_logprobs: output.token_logprobs,
         })
+    }
+
+    fn check_request(&self, request: &Request) -> Result<()> {
+        self.check_source(&request.input_ids)?;
+        request.options.validate()?;
+        let prompt = request.options.decoder_prompt()?;
+        self.check_tokens(&prompt)?;
+        request.options.length_limits(prompt.len())?;
+        Ok(())
     }
 
     fn check_source(&self, source: &[u32]) -> Result<()> {

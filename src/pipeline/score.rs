@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use super::Pipeline;
 use super::batches::{Shape, in_batches};
+use crate::Result;
 use crate::generate::softmax::Normalizer;
 use crate::model::DecodeOptions;
-use crate::Result;
 
 /// A source and the target whose likelihood is asked for.
 #[derive(Clone, Debug)]
