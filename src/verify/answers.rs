@@ -186,7 +186,10 @@ impl KnownAnswer {
                 let outputs = one(|done| pipeline.generate_each(&[request], done))?;
                 let found = &outputs[0];
                 match (output, token_ids) {
-                    (Some(expected), _) => Ok(unequal(&Some(expected), &found.text.as_ref())),
+                    (Some(expected), _) => {
+                        let text = found.text.as_deref().unwrap_or_default();
+                        Ok(unequal(expected.as_str(), text))
+                    }
                     (None, Some(expected)) => Ok(unequal(expected, &found.token_ids)),
                     (None, None) => Err(lacks("output or token_ids")),
                 }
@@ -270,7 +273,7 @@ fn one<T>(ask: impl FnOnce(&mut dyn FnMut(usize, Result<T>) -> ControlFlow<()>))
     told.expect("every request is answered")
 }
 
-fn unequal<T: PartialEq + std::fmt::Debug>(expected: &T, found: &T) -> Option<String> {
+fn unequal<T: PartialEq + std::fmt::Debug + ?Sized>(expected: &T, found: &T) -> Option<String> {
     (expected != found).then(|| format!("expected {expected:?}, found {found:?}"))
 }
 
