@@ -25,7 +25,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     if (id < params.first || id >= params.first + params.count) {
         return;
     }
-    for (var k = local; k < params.width4; k += 64u) {
-        out[row * params.width4 + k] = unpack(weights[(id - params.first) * params.width4 + k]);
+    let loads = params.width4 / VECTORS;
+    for (var k = local; k < loads; k += 64u) {
+        let packed = weights[(id - params.first) * loads + k];
+        for (var part = 0u; part < VECTORS; part++) {
+            out[row * params.width4 + k * VECTORS + part] = unpack(packed, part);
+        }
     }
 }

@@ -5,8 +5,7 @@
 struct Params {
     m: u32,           // rows of x
     n: u32,           // rows of weights in this binding
-    k4: u32,          // vec4s a row of weights
-    x_stride4: u32,   // vec4s a row of x
+    k4: u32,          // vec4s a row of x and of weights
     out_stride: u32,  // floats a row of out
     out_offset: u32,  // column of out that weight row 0 writes
     scale: f32,

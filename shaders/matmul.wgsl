@@ -9,7 +9,9 @@ const BK4: u32 = 4u;
 // One vec4 of padding a row keeps neighbouring rows out of each other's memory banks.
 const ROW: u32 = BK4 + 1u;
 const X_LOADS: u32 = BM * BK4 / THREADS;
-const W_LOADS: u32 = BN * BK4 / THREADS;
+// Loads of weights a row of a block, and by each thread.
+const BK: u32 = BK4 / VECTORS;
+const W_LOADS: u32 = BN * BK / THREADS;
 
 var<workgroup> x_block: array<vec4<f32>, BM * ROW>;
 var<workgroup> w_block: array<vec4<f32>, BN * ROW>;
@@ -30,7 +32,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             let row = at / BK4;
             let column = at % BK4;
             let x_row = params.first + min(m0 + row, params.m - 1u);
-            var value = x[x_row * params.x_stride4 + k + column];
+            var value = x[x_row * params.k4 + k + column];
             if (NORM) {
                 square[l] += dot(value, value);
                 value *= gain[k + column];
@@ -39,9 +41,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         }
         for (var l = 0u; l < W_LOADS; l++) {
             let at = l * THREADS + local;
-            let row = at / BK4;
-            let column = at % BK4;
-            w_block[row * ROW + column] = unpack(weights[min(n0 + row, params.n - 1u) * params.k4 + k + column]);
+            let row = at / BK;
+            let column = at % BK;
+            let w_row = min(n0 + row, params.n - 1u) * (params.k4 / VECTORS);
+            let packed = weights[w_row + k / VECTORS + column];
+            for (var part = 0u; part < VECTORS; part++) {
+                w_block[row * ROW + column * VECTORS + part] = unpack(packed, part);
+            }
         }
         workgroupBarrier();
         for (var c = 0u; c < BK4; c++) {
@@ -86,9 +92,4 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             }
         }
     }
-}
-
-// The thread's j-th column: pairs of neighbours, so that a gate's two rows meet in one thread.
-fn column_of(tn: u32, j: u32) -> u32 {
-    return (j / 2u) * (2u * THREADS_N) + 2u * tn + j % 2u;
 }

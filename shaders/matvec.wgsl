@@ -1,5 +1,5 @@
 // Linear layer for few rows, as in a decode step: reading the weights is what costs.
-// A group of LANES threads computes an N_TILE x M_TILE block of outputs; its lanes split K, four elements at a time, and
+// A group of LANES threads computes an N_TILE x M_TILE block of outputs; its lanes split K, a load at a time, and
 // their partial sums meet in workgroup memory. A workgroup holds GROUPS groups. The order of summation depends on LANES
 // alone, so a row gives the same bits whatever M_TILE is. Twin: src/reference/linear.rs
 
@@ -20,28 +20,35 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     // Rows past the end repeat the last one; their results are not written.
     var w_row: array<u32, N_TILE>;
     for (var j = 0u; j < N_TILE; j++) {
-        w_row[j] = min(n0 + j, params.n - 1u) * params.k4;
+        w_row[j] = min(n0 + j, params.n - 1u) * (params.k4 / VECTORS);
     }
     var x_row: array<u32, M_TILE>;
     for (var i = 0u; i < M_TILE; i++) {
-        x_row[i] = (params.first + min(m0 + i, params.m - 1u)) * params.x_stride4;
+        x_row[i] = (params.first + min(m0 + i, params.m - 1u)) * params.k4;
     }
 
     var acc: array<f32, PRODUCTS>;
     var squares: array<f32, M_TILE>;
-    for (var k = lane; k < params.k4; k += LANES) {
-        var xs: array<vec4<f32>, M_TILE>;
-        for (var i = 0u; i < M_TILE; i++) {
-            xs[i] = x[x_row[i] + k];
-            if (NORM) {
-                squares[i] += dot(xs[i], xs[i]);
-                xs[i] *= gain[k];
-            }
-        }
+    for (var k = lane; k < params.k4 / VECTORS; k += LANES) {
+        var packed: array<Packed, N_TILE>;
         for (var j = 0u; j < N_TILE; j++) {
-            let w = unpack(weights[w_row[j] + k]);
+            packed[j] = weights[w_row[j] + k];
+        }
+        for (var part = 0u; part < VECTORS; part++) {
+            let at = k * VECTORS + part;
+            var xs: array<vec4<f32>, M_TILE>;
             for (var i = 0u; i < M_TILE; i++) {
-                acc[j * M_TILE + i] += dot(w, xs[i]);
+                xs[i] = x[x_row[i] + at];
+                if (NORM) {
+                    squares[i] += dot(xs[i], xs[i]);
+                    xs[i] *= gain[at];
+                }
+            }
+            for (var j = 0u; j < N_TILE; j++) {
+                let w = unpack(packed[j], part);
+                for (var i = 0u; i < M_TILE; i++) {
+                    acc[j * M_TILE + i] += dot(w, xs[i]);
+                }
             }
         }
     }

@@ -1,6 +1,9 @@
-// Weights stored as f16, four a load; core WGSL, no feature needed.
-alias Packed = vec2<u32>;
+// Weights stored as f16: two vec4s a load; core WGSL, no feature needed.
+alias Packed = vec4<u32>;
+const VECTORS: u32 = 2u;
 
-fn unpack(packed: Packed) -> vec4<f32> {
-    return vec4<f32>(unpack2x16float(packed.x), unpack2x16float(packed.y));
+// Vector `part` of the VECTORS that a load brings.
+fn unpack(packed: Packed, part: u32) -> vec4<f32> {
+    let halves = select(packed.xy, packed.zw, part == 1u);
+    return vec4<f32>(unpack2x16float(halves.x), unpack2x16float(halves.y));
 }

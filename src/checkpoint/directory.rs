@@ -1,21 +1,63 @@
-//! A model directory's weights: one safetensors file, or several and an index.
+//! A model directory's weights: one file, or several and an index.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::safetensors::SafetensorsFile;
+use super::pytorch::PytorchFile;
+use super::safetensors::{MEMORY, SafetensorsFile};
 use super::{Tensor, TensorSource};
 use crate::{Error, Result};
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+/// Weight files by preference: the name of a single file and of an index of several.
+const FORMATS: [(&str, &str, Open); 2] = [
+    (
+        "model.safetensors",
+        "model.safetensors.index.json",
+        |path| Ok(Box::new(SafetensorsFile::open(path)?)),
+    ),
+    (
+        "pytorch_model.bin",
+        "pytorch_model.bin.index.json",
+        |path| Ok(Box::new(PytorchFile::open(path)?)),
+    ),
+];
+
+/// Endings of files that are something else, and what to do about it.
+const FOREIGN: [(&str, &str); 7] = [
+    (
+        ".h5",
+        "TensorFlow's: have transformers 4 load it with from_tf=True and save_pretrained it",
+    ),
+    (
+        ".msgpack",
+        "Flax's: have transformers 4 load it with from_flax=True and save_pretrained it",
+    ),
+    (".gguf", "llama.cpp's: use the model that it was made from"),
+    (
+        ".onnx",
+        "ONNX Runtime's: use the model that it was made from",
+    ),
+    (".ot", "rust-bert's: use the model that it was made from"),
+    (
+        "adapter_model.safetensors",
+        "an adapter's: merge it into its model with peft and save_pretrained that",
+    ),
+    (
+        "adapter_model.bin",
+        "an adapter's: merge it into its model with peft and save_pretrained that",
+    ),
+];
+
+type WeightFile = Box<dyn TensorSource + Send + Sync>;
+type Open = fn(&Path) -> Result<WeightFile>;
 
 /// The tensors of a model directory, memory-mapped: opening reads only headers.
 pub struct Checkpoint {
-    files: Vec<SafetensorsFile>,
+    /// With their paths, for messages.
+    files: Vec<(PathBuf, WeightFile)>,
     /// The file that holds each tensor.
     tensors: BTreeMap<String, usize>,
 }
@@ -28,26 +70,28 @@ struct Index {
 impl Checkpoint {
     /// Whether the directory holds weights that [`Checkpoint::open`] would open.
     pub fn is_in(dir: &Path) -> bool {
-        dir.join(SINGLE).is_file() || dir.join(INDEX).is_file()
+        FORMATS
+            .iter()
+            .any(|(single, index, _)| dir.join(single).is_file() || dir.join(index).is_file())
     }
 
-    /// Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names.
+    /// Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names; without these
+    /// `pytorch_model.bin`, or the shards that `pytorch_model.bin.index.json` names.
     ///
     /// # Errors
-    /// [`Error::File`] and [`Error::Io`] name the file: none there, a missing shard, a truncated or corrupt file.
+    /// [`Error::File`] and [`Error::Io`] name the file: none there, one of a kind that is not read, a missing shard, a
+    /// truncated or corrupt file.
     pub fn open(dir: &Path) -> Result<Self> {
-        let single = dir.join(SINGLE);
-        let index = dir.join(INDEX);
-        if single.is_file() {
-            Ok(Self::from_single(SafetensorsFile::open(&single)?))
-        } else if index.is_file() {
-            Self::open_shards(dir, &index)
-        } else {
-            Err(Error::File {
-                path: dir.to_owned(),
-                message: format!("no weights here: looked for {SINGLE} and {INDEX}"),
-            })
+        for (single, index, open) in FORMATS {
+            let (single, index) = (dir.join(single), dir.join(index));
+            if single.is_file() {
+                return Ok(Self::from_single(&single, open(&single)?));
+            }
+            if index.is_file() {
+                return Self::open_shards(dir, &index, open);
+            }
         }
+        Err(no_weights(dir))
     }
 
     /// Reads a safetensors file that is already in memory.
@@ -55,20 +99,19 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::File`] where the bytes are not a whole safetensors file.
     pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self> {
-        Ok(Self::from_single(SafetensorsFile::from_bytes(
-            bytes.into(),
-        )?))
+        let file = SafetensorsFile::from_bytes(bytes.into())?;
+        Ok(Self::from_single(Path::new(MEMORY), Box::new(file)))
     }
 
-    fn from_single(file: SafetensorsFile) -> Self {
-        let tensors = file.names().map(|name| (name.to_owned(), 0)).collect();
+    fn from_single(path: &Path, file: WeightFile) -> Self {
+        let tensors = file.names().into_iter().map(|name| (name.to_owned(), 0));
         Checkpoint {
-            files: vec![file],
-            tensors,
+            tensors: tensors.collect(),
+            files: vec![(path.to_owned(), file)],
         }
     }
 
-    fn open_shards(dir: &Path, index: &Path) -> Result<Self> {
+    fn open_shards(dir: &Path, index: &Path, open: Open) -> Result<Self> {
         let fault = |message: String| Error::File {
             path: index.to_owned(),
             message,
@@ -80,36 +123,34 @@ impl Checkpoint {
         let weight_map = serde_json::from_str::<Index>(&text)
             .map_err(|e| fault(format!("not an index of shards: {e}")))?
             .weight_map;
-
-        let mut files: Vec<SafetensorsFile> = Vec::new();
-        let mut opened = BTreeMap::new();
-        let mut tensors = BTreeMap::new();
+        let mut shards: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, shard) in weight_map {
-            let number = match opened.get(&shard) {
-                Some(&number) => number,
-                None => {
-                    if !is_file_name(&shard) {
-                        return Err(fault(format!(
-                            "names {shard:?}, which is not a file beside it"
-                        )));
-                    }
-                    let path = dir.join(&shard);
-                    if !path.is_file() {
-                        return Err(fault(format!("names the shard {shard}, which is missing")));
-                    }
-                    files.push(SafetensorsFile::open(&path)?);
-                    opened.insert(shard, files.len() - 1);
-                    files.len() - 1
-                }
-            };
-            let file = &files[number];
-            if !file.contains(&name) {
+            shards.entry(shard).or_default().push(name);
+        }
+
+        let (mut files, mut tensors) = (Vec::new(), BTreeMap::new());
+        for (shard, names) in shards {
+            if !is_file_name(&shard) {
                 return Err(fault(format!(
-                    "says that {} holds {name}, but it does not",
-                    file.path().display()
+                    "names {shard:?}, which is not a file beside it"
                 )));
             }
-            tensors.insert(name, number);
+            let path = dir.join(&shard);
+            if !path.is_file() {
+                return Err(fault(format!("names the shard {shard}, which is missing")));
+            }
+            let file = open(&path)?;
+            let held = file.names();
+            for name in names {
+                if held.binary_search(&name.as_str()).is_err() {
+                    return Err(fault(format!(
+                        "says that {} holds {name}, but it does not",
+                        path.display()
+                    )));
+                }
+                tensors.insert(name, files.len());
+            }
+            files.push((path, file));
         }
         Ok(Checkpoint { files, tensors })
     }
@@ -121,10 +162,40 @@ impl TensorSource for Checkpoint {
     }
 
     fn tensor(&self, name: &str) -> Result<Option<Tensor<'_>>> {
-        match self.tensors.get(name) {
-            Some(&file) => self.files[file].tensor(name),
-            None => Ok(None),
-        }
+        let Some(&file) = self.tensors.get(name) else {
+            return Ok(None);
+        };
+        let (path, file) = &self.files[file];
+        file.tensor(name).map_err(|error| Error::File {
+            path: path.clone(),
+            message: error.to_string(),
+        })
+    }
+}
+
+/// Says what was looked for, and what is there instead.
+fn no_weights(dir: &Path) -> Error {
+    let mut files: Vec<String> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    files.sort();
+    let foreign = files.iter().find_map(|file| {
+        let (_, what) = FOREIGN.iter().find(|(ending, _)| file.ends_with(ending))?;
+        Some(format!("; {file} is not read, it is {what}"))
+    });
+    let supported: Vec<&str> = FORMATS
+        .iter()
+        .flat_map(|(single, index, _)| [*single, *index])
+        .collect();
+    Error::File {
+        path: dir.to_owned(),
+        message: format!(
+            "no weights here: looked for {}{}",
+            supported.join(", "),
+            foreign.unwrap_or_default()
+        ),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Files on disk -> named tensors. Knows formats, not the model.
 
+mod bytes;
 mod directory;
+mod pickle;
+mod pytorch;
 mod random;
 mod safetensors;
 mod tensor;
@@ -13,7 +16,7 @@ pub use write::write_safetensors;
 
 use crate::Result;
 
-/// Anything that can hand out tensors by name: a safetensors file or set, random weights, a test's own map.
+/// Anything that can hand out tensors by name: a weight file or set, random weights, a test's own map.
 pub trait TensorSource {
     /// Every tensor's name, sorted.
     fn names(&self) -> Vec<&str>;

@@ -2,27 +2,22 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 
-use super::{DType, Tensor};
+use super::bytes::Bytes;
+use super::{DType, Tensor, TensorSource};
 use crate::{Error, Result};
+
+/// What a file that is no file goes by in messages.
+pub(super) const MEMORY: &str = "(embedded model)";
 
 /// An open safetensors file: its header read and checked, its data left where it lies.
 pub(super) struct SafetensorsFile {
-    /// For error messages.
-    path: PathBuf,
     bytes: Bytes,
     entries: BTreeMap<String, Entry>,
-}
-
-enum Bytes {
-    Mapped(Mmap),
-    Memory(Cow<'static, [u8]>),
 }
 
 struct Entry {
@@ -34,30 +29,25 @@ struct Entry {
 
 impl SafetensorsFile {
     pub fn open(path: &Path) -> Result<Self> {
-        let io = |source| Error::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(io)?;
-        // SAFETY: the map is only read. Whoever changes or truncates a model file while it is in use breaks every
-        // program that maps it; that is the accepted price of not copying gigabytes.
-        let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        Self::parse(path.to_owned(), Bytes::Mapped(map))
+        Self::parse(path, Bytes::open(path)?)
     }
 
     pub fn from_bytes(bytes: Cow<'static, [u8]>) -> Result<Self> {
-        Self::parse(PathBuf::from("(embedded model)"), Bytes::Memory(bytes))
+        Self::parse(Path::new(MEMORY), Bytes::Memory(bytes))
     }
 
-    fn parse(path: PathBuf, bytes: Bytes) -> Result<Self> {
-        let (header, metadata) = match SafeTensors::read_metadata(bytes.as_slice()) {
+    fn parse(path: &Path, bytes: Bytes) -> Result<Self> {
+        let (header, metadata) = match SafeTensors::read_metadata(&bytes) {
             Ok(parsed) => parsed,
             Err(error) => {
-                let found = bytes.as_slice().len();
+                let found = bytes.len();
                 let message = format!(
                     "not a whole safetensors file ({error}; {found} bytes): truncated or corrupt, fetch it again"
                 );
-                return Err(Error::File { path, message });
+                return Err(Error::File {
+                    path: path.to_owned(),
+                    message,
+                });
             }
         };
         // The header follows its own length, eight bytes.
@@ -75,26 +65,16 @@ impl SafetensorsFile {
                 (name, entry)
             })
             .collect();
-        Ok(SafetensorsFile {
-            path,
-            bytes,
-            entries,
-        })
+        Ok(SafetensorsFile { bytes, entries })
+    }
+}
+
+impl TensorSource for SafetensorsFile {
+    fn names(&self) -> Vec<&str> {
+        self.entries.keys().map(String::as_str).collect()
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries.keys().map(String::as_str)
-    }
-
-    pub fn contains(&self, name: &str) -> bool {
-        self.entries.contains_key(name)
-    }
-
-    pub fn tensor(&self, name: &str) -> Result<Option<Tensor<'_>>> {
+    fn tensor(&self, name: &str) -> Result<Option<Tensor<'_>>> {
         let Some(entry) = self.entries.get(name) else {
             return Ok(None);
         };
@@ -114,16 +94,7 @@ impl SafetensorsFile {
             name: name.to_owned(),
             dtype,
             shape: entry.shape.clone(),
-            data: Cow::Borrowed(&self.bytes.as_slice()[entry.range.clone()]),
+            data: Cow::Borrowed(&self.bytes[entry.range.clone()]),
         }))
-    }
-}
-
-impl Bytes {
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Bytes::Mapped(map) => map,
-            Bytes::Memory(bytes) => bytes,
-        }
     }
 }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 use t5_gpu::checkpoint::{DType, TensorSource};
+use t5_gpu::generate::softmax::argmax;
 use t5_gpu::generate::{StepDecoder, StepRow};
-use t5_gpu::gpu::Gpu;
+use t5_gpu::gpu::{Gpu, KernelTime};
 use t5_gpu::model::Model;
 use t5_gpu::{Error, Parameters, Result, T5Config, WeightDType, parameters};
 
@@ -44,6 +45,9 @@ pub struct Bench {
     /// Which GPU: its index or a part of its name
     #[arg(long, value_name = "INDEX|NAME")]
     device: Option<String>,
+    /// GPU time by kernel too, of one more run
+    #[arg(long)]
+    profile: bool,
     /// A JSON array instead of a table
     #[arg(long)]
     json: bool,
@@ -61,13 +65,14 @@ impl Bench {
         let parameters = Parameters::load(weights.as_ref(), &config)?;
         let begin = Instant::now();
         let model = Model::load(&gpu, &config, &parameters, self.dtype, &mut |_, _| ())?;
+        gpu.wait()?;
         let load = begin.elapsed();
 
         let mut results = Vec::new();
         for &batch_size in &self.batch_size {
             console.note(&format!("measuring batch size {batch_size}"));
             let measured = self.measure(&model, batch_size)?;
-            results.push(json!({
+            let mut result = json!({
                 "arch": arch,
                 "dtype": self.dtype.name(),
                 "device": gpu.info().name,
@@ -82,7 +87,13 @@ impl Bench {
                 "tokens_per_second": measured.tokens_per_second,
                 "host_peak_bytes": host_peak_bytes(),
                 "gpu_bytes": gpu.allocated_bytes(),
-            }));
+            });
+            if self.profile {
+                gpu.start_profile()?;
+                self.run_once(&model, batch_size)?;
+                result["profile"] = profile(&gpu.take_profile());
+            }
+            results.push(result);
         }
         let mut out = io::stdout().lock();
         if self.json {
@@ -146,6 +157,7 @@ impl Bench {
             .collect();
         let begin = Instant::now();
         let encoded = model.encode(&sources)?;
+        model.gpu().wait()?;
         let encode = begin.elapsed();
 
         let rows = batch_size * self.num_beams;
@@ -160,14 +172,27 @@ impl Bench {
                 token: start,
             })
             .collect();
+        let vocab_size = decoder.vocab_size();
+        let mut tokens = Vec::new();
         let mut steps = Vec::with_capacity(self.new_tokens);
         for _ in 0..self.new_tokens {
             let begin = Instant::now();
-            let vocab_size = decoder.vocab_size();
-            let logits = decoder.step(&fed)?;
-            for (row, logits) in fed.iter_mut().zip(logits.chunks_exact(vocab_size)) {
-                row.token = likeliest(logits);
+            // As generation does it: greedy needs the likeliest tokens alone, beam search the logits.
+            tokens.clear();
+            if self.num_beams > 1 || !decoder.step_argmax(&fed, &mut tokens)? {
+                let logits = decoder.step(&fed)?;
+                tokens.extend(
+                    logits
+                        .chunks_exact(vocab_size)
+                        .map(|row| argmax(row) as u32),
+                );
+            }
+            for (index, row) in fed.iter_mut().enumerate() {
+                let beam = index % self.num_beams;
+                // Every beam continues its neighbour, so that what reordering costs is measured too.
+                row.parent = (index - beam + (beam + 1) % self.num_beams) as u32;
                 row.position += 1;
+                row.token = tokens[index];
             }
             steps.push(begin.elapsed());
         }
@@ -195,16 +220,6 @@ fn source(row: usize, length: usize, config: &T5Config) -> Vec<u32> {
     let end = config.eos_token_id.first().copied().unwrap_or(1);
     let token = |i: usize| (3 + (row * 7919 + i * 104_729) % (config.vocab_size - 3)) as u32;
     (0..length - 1).map(token).chain([end]).collect()
-}
-
-fn likeliest(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    for (token, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = token;
-        }
-    }
-    best as u32
 }
 
 fn quantile(durations: impl Iterator<Item = Duration>, fraction: f64) -> Duration {
@@ -268,7 +283,45 @@ fn table(results: &[Value]) -> String {
         text += "\n";
         text += &cells.map(|cell| format!("{cell:>10}")).concat();
     }
-    text + "\n"
+    text += "\n";
+    text += &results.iter().map(profile_table).collect::<String>();
+    text
+}
+
+/// Kernels, the dearest first, with their share of all GPU time.
+fn profile(times: &[KernelTime]) -> Value {
+    let all: Duration = times.iter().map(|time| time.total).sum();
+    times
+        .iter()
+        .map(|time| {
+            json!({
+                "kernel": time.kernel,
+                "calls": time.calls,
+                "total_ms": milliseconds(time.total),
+                "share": time.total.as_secs_f64() / all.as_secs_f64().max(f64::MIN_POSITIVE),
+            })
+        })
+        .collect()
+}
+
+fn profile_table(result: &Value) -> String {
+    let Some(kernels) = result["profile"].as_array() else {
+        return String::new();
+    };
+    let mut text = format!(
+        "\nbatch {}: GPU time by kernel\n{:>28}{:>8}{:>12}{:>8}\n",
+        result["batch_size"], "kernel", "calls", "total ms", "share"
+    );
+    for kernel in kernels {
+        let name = kernel["kernel"].as_str().unwrap_or_default();
+        let total = kernel["total_ms"].as_f64().unwrap_or_default();
+        let share = 100.0 * kernel["share"].as_f64().unwrap_or_default();
+        text += &format!(
+            "{name:>28}{:>8}{total:>12.2}{share:>7.1}%\n",
+            kernel["calls"].to_string()
+        );
+    }
+    text
 }
 
 fn positive(text: &str) -> Result<usize, String> {

@@ -49,7 +49,7 @@ pub fn encode(tokenizer: Option<&Tokenizer>, text: &str) -> Result<Vec<u32>> {
 /// The model directory has no tokenizer.
 pub fn no_tokenizer() -> Error {
     Error::Invalid(
-        "this model directory has no tokenizer: add its tokenizer.json, or give input_ids with --jsonl".into(),
+        "this model directory has no tokenizer: add its tokenizer.json or spiece.model, or give input_ids with --jsonl".into(),
     )
 }
 

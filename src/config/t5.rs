@@ -87,18 +87,15 @@ impl T5Config {
     /// Reads a `config.json`.
     ///
     /// # Errors
-    /// As [`T5Config::from_json`], with the file's name.
+    /// [`Error::File`] with what [`T5Config::from_json`] says, [`Error::Io`] where the file cannot be read.
     pub fn from_file(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
             path: path.to_owned(),
             source,
         })?;
-        Self::from_json(&text).map_err(|error| match error {
-            Error::Invalid(message) => Error::File {
-                path: path.to_owned(),
-                message,
-            },
-            other => other,
+        Self::from_json(&text).map_err(|error| Error::File {
+            path: path.to_owned(),
+            message: error.to_string(),
         })
     }
 

@@ -40,6 +40,7 @@ pub(super) fn optional_features() -> wgpu::Features {
         | wgpu::Features::TIMESTAMP_QUERY
         | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES
         | wgpu::Features::PIPELINE_CACHE
+        | wgpu::Features::SHADER_INT64
 }
 
 /// Features without which nothing runs. Vulkan (push constants), Metal and DX12 (root constants) all have them.

@@ -127,6 +127,21 @@ impl Gpu {
         self.check()
     }
 
+    /// Waits until the device has done all that it was given; for measuring.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where the device is lost or something before has failed.
+    pub fn wait(&self) -> Result<()> {
+        self.queue.submit([]);
+        self.device
+            .poll(wgpu::PollType::Wait {
+                submission_index: None,
+                timeout: None,
+            })
+            .map_err(|error| Error::Gpu(error.to_string()))?;
+        self.check()
+    }
+
     /// Overwrites part of a buffer before the next submit. Offset and size are multiples of 4.
     pub fn write<T: bytemuck::NoUninit>(&self, buffer: &Buffer, offset: u64, data: &[T]) {
         self.queue

@@ -17,10 +17,10 @@ pub enum Access {
 pub struct Kernel {
     /// The WGSL file's name, for profiles and labels.
     pub name: &'static str,
-    /// The constants that make this variant, as WGSL declarations; name and constants identify it.
+    /// The constants that make this variant, as WGSL declarations.
     pub constants: String,
     /// WGSL parts that follow the constants.
-    pub parts: &'static [&'static str],
+    pub parts: Vec<&'static str>,
     /// Bindings 0.. of group 0.
     pub bindings: &'static [Access],
 }
@@ -29,7 +29,7 @@ impl Kernel {
     /// The whole WGSL text.
     pub fn source(&self) -> String {
         let mut source = self.constants.clone();
-        for part in self.parts {
+        for part in &self.parts {
             source.push_str(part);
             source.push('\n');
         }
@@ -55,13 +55,13 @@ pub(super) struct Layout {
 impl Gpu {
     /// The compiled form of `kernel`, compiled at its first use.
     pub fn pipeline(&self, kernel: &Kernel) -> Arc<Pipeline> {
-        let key = format!("{}\n{}", kernel.name, kernel.constants);
+        let key = kernel.source();
         if let Some(pipeline) = self.pipelines.lock().unwrap().get(&key) {
             return pipeline.clone();
         }
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(kernel.name),
-            source: wgpu::ShaderSource::Wgsl(Cow::Owned(kernel.source())),
+            source: wgpu::ShaderSource::Wgsl(Cow::Borrowed(&key)),
         };
         let module = if self.checked_shaders {
             self.device.create_shader_module(descriptor)

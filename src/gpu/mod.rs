@@ -25,8 +25,19 @@ pub struct GpuOptions {
     pub selector: Option<String>,
     /// Pretend that one binding reaches no further than this, so that small tensors are split as large ones are.
     pub max_binding_bytes: Option<u64>,
+    /// Lay work out as for adapters of this kind, whatever the adapter is.
+    pub target: Option<Target>,
     /// Refuse to allocate more than this; `T5_GPU_MEMORY_LIMIT` (bytes) sets it from outside.
     pub memory_limit: Option<u64>,
+}
+
+/// What kind of adapter kernels are laid out for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Thousands of threads, fast workgroup memory.
+    Hardware,
+    /// A CPU that runs shaders: few threads, and all memory is the same.
+    Software,
 }
 
 /// An open device with its queue, its compiled kernels and a count of what was allocated on it.
@@ -37,6 +48,7 @@ pub struct Gpu {
     limits: wgpu::Limits,
     max_binding_bytes: u64,
     memory_limit: Option<u64>,
+    target: Target,
     checked_shaders: bool,
     allocated: Arc<AtomicU64>,
     pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
@@ -96,15 +108,20 @@ impl Gpu {
             .unwrap_or(u64::MAX)
             .min(limits.max_storage_buffer_binding_size)
             .min(limits.max_buffer_size);
+        let own_target = if info.is_software() {
+            Target::Software
+        } else {
+            Target::Hardware
+        };
         Ok(Arc::new(Gpu {
             device,
             queue,
             info,
+            target: options.target.unwrap_or(own_target),
             limits,
             max_binding_bytes,
             memory_limit,
-            checked_shaders: cfg!(debug_assertions)
-                || std::env::var_os("T5_GPU_CHECKED_SHADERS").is_some(),
+            checked_shaders: checked_shaders(),
             allocated: Arc::new(AtomicU64::new(0)),
             pipelines: Mutex::default(),
             layouts: Mutex::default(),
@@ -116,6 +133,11 @@ impl Gpu {
     /// The adapter that is in use.
     pub fn info(&self) -> &DeviceInfo {
         &self.info
+    }
+
+    /// What kind of adapter kernels are laid out for.
+    pub fn target(&self) -> Target {
+        self.target
     }
 
     /// Bytes in live buffers of this device.
@@ -150,4 +172,13 @@ impl Gpu {
 /// Driver messages span lines; an error of ours has one.
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Bounds checks and zeroed workgroup memory in kernels: in debug builds and, with `T5_GPU_CHECKED_SHADERS=1`, in release
+/// builds too (0 turns them off).
+fn checked_shaders() -> bool {
+    match std::env::var("T5_GPU_CHECKED_SHADERS") {
+        Ok(value) => value != "0",
+        Err(_) => cfg!(debug_assertions),
+    }
 }

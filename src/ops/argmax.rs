@@ -9,7 +9,7 @@ fn kernel() -> Kernel {
     Kernel {
         name: "argmax",
         constants: String::new(),
-        parts: &[include_str!("../../shaders/argmax.wgsl")],
+        parts: vec![include_str!("../../shaders/argmax.wgsl")],
         bindings: BINDINGS,
     }
 }

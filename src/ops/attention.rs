@@ -37,7 +37,7 @@ fn kernel(head_width: usize, causal: bool, biased: bool) -> Kernel {
     Kernel {
         name: "attention",
         constants: constants(TQ, head_width, causal, biased),
-        parts: &[
+        parts: vec![
             include_str!("../../shaders/attention_dense.wgsl"),
             include_str!("../../shaders/attention.wgsl"),
         ],
@@ -49,7 +49,7 @@ fn weights_kernel(head_width: usize, causal: bool, biased: bool) -> Kernel {
     Kernel {
         name: "attention_weights",
         constants: constants(1, head_width, causal, biased),
-        parts: &[
+        parts: vec![
             include_str!("../../shaders/attention_dense.wgsl"),
             include_str!("../../shaders/attention_weights.wgsl"),
         ],

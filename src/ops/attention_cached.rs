@@ -22,7 +22,7 @@ fn kernel(head_width: usize, cross: bool) -> Kernel {
             "const TQ: u32 = 1u;\nconst D4: u32 = {}u;\nconst CROSS: bool = {cross};\n",
             head_width / 4
         ),
-        parts: &[
+        parts: vec![
             include_str!("../../shaders/attention_cached.wgsl"),
             include_str!("../../shaders/attention.wgsl"),
         ],

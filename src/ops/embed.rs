@@ -8,8 +8,8 @@ const BINDINGS: &[Access] = &[Access::Read, Access::Read, Access::ReadWrite];
 fn kernel(dtype: WeightDType) -> Kernel {
     Kernel {
         name: "embed",
-        constants: dtype.wgsl().into(),
-        parts: &[include_str!("../../shaders/embed.wgsl")],
+        constants: String::new(),
+        parts: vec![dtype.wgsl(), include_str!("../../shaders/embed.wgsl")],
         bindings: BINDINGS,
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Matrix, WeightDType};
 use crate::Activation;
-use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan};
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Target};
 
 const BINDINGS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::ReadWrite];
 
@@ -61,7 +61,6 @@ struct Params {
     m: u32,
     n: u32,
     k4: u32,
-    x_stride4: u32,
     out_stride: u32,
     out_offset: u32,
     scale: f32,
@@ -73,26 +72,38 @@ struct Params {
 /// How a linear layer is laid over workgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tiling {
+    /// `lanes` threads split K for [`N_TILE`] outputs of `m_tile` rows; `groups` such groups a workgroup.
     Matvec {
         m_tile: usize,
+        lanes: usize,
         groups: usize,
     },
+    /// Blocks in workgroup memory.
     Matmul {
         tm: usize,
         tn: usize,
         threads_m: usize,
         threads_n: usize,
     },
+    /// Blocks in registers alone.
+    Direct {
+        tm: usize,
+        tn: usize,
+        threads_n: usize,
+    },
 }
 
 const N_TILE: usize = 4;
 
-/// Few rows first; the last takes any number.
-const TILINGS: [(usize, Tiling); 6] = [
+/// Layouts by the most rows that each takes; the last takes any number.
+type Tilings = &'static [(usize, Tiling)];
+
+const HARDWARE: Tilings = &[
     (
         1,
         Tiling::Matvec {
             m_tile: 1,
+            lanes: 32,
             groups: 4,
         },
     ),
@@ -100,6 +111,7 @@ const TILINGS: [(usize, Tiling); 6] = [
         2,
         Tiling::Matvec {
             m_tile: 2,
+            lanes: 32,
             groups: 4,
         },
     ),
@@ -107,6 +119,7 @@ const TILINGS: [(usize, Tiling); 6] = [
         8,
         Tiling::Matvec {
             m_tile: 4,
+            lanes: 32,
             groups: 4,
         },
     ),
@@ -139,9 +152,46 @@ const TILINGS: [(usize, Tiling); 6] = [
     ),
 ];
 
+/// Software adapters run the threads of a workgroup eight at a time, one after the other: a reduction over more lanes than
+/// that, like every trip through workgroup memory, costs without gaining anything.
+const SOFTWARE: Tilings = &[
+    (
+        1,
+        Tiling::Matvec {
+            m_tile: 1,
+            lanes: 8,
+            groups: 4,
+        },
+    ),
+    (
+        2,
+        Tiling::Matvec {
+            m_tile: 2,
+            lanes: 8,
+            groups: 4,
+        },
+    ),
+    (
+        4,
+        Tiling::Matvec {
+            m_tile: 4,
+            lanes: 8,
+            groups: 4,
+        },
+    ),
+    (
+        usize::MAX,
+        Tiling::Direct {
+            tm: 8,
+            tn: 8,
+            threads_n: 8,
+        },
+    ),
+];
+
 impl Tiling {
-    fn for_rows(rows: usize) -> Tiling {
-        TILINGS
+    fn choose(tilings: Tilings, rows: usize) -> Tiling {
+        tilings
             .iter()
             .find(|(most, _)| rows <= *most)
             .expect("the last takes any number")
@@ -151,13 +201,67 @@ impl Tiling {
     /// Input rows and weight rows a workgroup covers.
     fn block(self) -> (usize, usize) {
         match self {
-            Tiling::Matvec { m_tile, groups } => (m_tile, N_TILE * groups),
+            Tiling::Matvec { m_tile, groups, .. } => (m_tile, N_TILE * groups),
             Tiling::Matmul {
                 tm,
                 tn,
                 threads_m,
                 threads_n,
             } => (tm * threads_m, tn * threads_n),
+            Tiling::Direct { tm, tn, threads_n } => (tm, tn * threads_n),
+        }
+    }
+
+    /// The constants that the WGSL is written in terms of.
+    fn constants(self) -> String {
+        let declare = |constants: &[(&str, usize)]| {
+            constants
+                .iter()
+                .map(|(name, value)| format!("const {name}: u32 = {value}u;\n"))
+                .collect()
+        };
+        match self {
+            Tiling::Matvec {
+                m_tile,
+                lanes,
+                groups,
+            } => declare(&[
+                ("M_TILE", m_tile),
+                ("N_TILE", N_TILE),
+                ("LANES", lanes),
+                ("GROUPS", groups),
+                ("THREADS_N", 1),
+            ]),
+            Tiling::Matmul {
+                tm,
+                tn,
+                threads_m,
+                threads_n,
+            } => declare(&[
+                ("TM", tm),
+                ("TN", tn),
+                ("THREADS_M", threads_m),
+                ("THREADS_N", threads_n),
+            ]),
+            Tiling::Direct { tm, tn, threads_n } => {
+                declare(&[("TM", tm), ("TN", tn), ("THREADS_N", threads_n)])
+            }
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Tiling::Matvec { .. } => "matvec",
+            Tiling::Matmul { .. } => "matmul",
+            Tiling::Direct { .. } => "matmul_direct",
+        }
+    }
+
+    fn wgsl(self) -> &'static str {
+        match self {
+            Tiling::Matvec { .. } => include_str!("../../shaders/matvec.wgsl"),
+            Tiling::Matmul { .. } => include_str!("../../shaders/matmul.wgsl"),
+            Tiling::Direct { .. } => include_str!("../../shaders/matmul_direct.wgsl"),
         }
     }
 }
@@ -175,50 +279,19 @@ fn kernel(tiling: Tiling, dtype: WeightDType, norm: bool, epilogue: Epilogue) ->
         Activation::GeluNew => "GELU_NEW",
         Activation::Silu => "SILU",
     };
-    let tiles = match tiling {
-        Tiling::Matvec { m_tile, groups } => {
-            format!(
-                "const M_TILE: u32 = {m_tile}u; const N_TILE: u32 = {N_TILE}u; const LANES: u32 = 32u; const GROUPS: u32 = {groups}u;"
-            )
-        }
-        Tiling::Matmul {
-            tm,
-            tn,
-            threads_m,
-            threads_n,
-        } => {
-            format!(
-                "const TM: u32 = {tm}u; const TN: u32 = {tn}u; const THREADS_M: u32 = {threads_m}u; const THREADS_N: u32 = {threads_n}u;"
-            )
-        }
-    };
-    let (name, parts): (_, &'static [&'static str]) = match tiling {
-        Tiling::Matvec { .. } => (
-            "matvec",
-            &[
-                include_str!("../../shaders/linear_params.wgsl"),
-                include_str!("../../shaders/activation.wgsl"),
-                include_str!("../../shaders/epilogue.wgsl"),
-                include_str!("../../shaders/matvec.wgsl"),
-            ],
-        ),
-        Tiling::Matmul { .. } => (
-            "matmul",
-            &[
-                include_str!("../../shaders/linear_params.wgsl"),
-                include_str!("../../shaders/activation.wgsl"),
-                include_str!("../../shaders/epilogue.wgsl"),
-                include_str!("../../shaders/matmul.wgsl"),
-            ],
-        ),
-    };
     Kernel {
-        name,
+        name: tiling.name(),
         constants: format!(
-            "{tiles}\nconst NORM: bool = {norm};\nconst EPILOGUE: u32 = {epilogue};\nconst ACTIVATION: u32 = {activation};\n{}",
-            dtype.wgsl()
+            "{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {epilogue};\nconst ACTIVATION: u32 = {activation};\n",
+            tiling.constants()
         ),
-        parts,
+        parts: vec![
+            dtype.wgsl(),
+            include_str!("../../shaders/linear_params.wgsl"),
+            include_str!("../../shaders/activation.wgsl"),
+            include_str!("../../shaders/epilogue.wgsl"),
+            tiling.wgsl(),
+        ],
         bindings: BINDINGS,
     }
 }
@@ -234,13 +307,13 @@ pub(super) fn variants() -> Vec<Kernel> {
     epilogues.extend(activations.map(Epilogue::Activate));
     epilogues.extend(activations.map(Epilogue::Gate));
     let mut kernels = Vec::new();
-    for (_, tiling) in TILINGS {
+    for (_, tiling) in HARDWARE.iter().chain(SOFTWARE) {
         for dtype in [WeightDType::F32, WeightDType::F16] {
             for norm in [false, true] {
                 kernels.extend(
                     epilogues
                         .iter()
-                        .map(|epilogue| kernel(tiling, dtype, norm, *epilogue)),
+                        .map(|epilogue| kernel(*tiling, dtype, norm, *epilogue)),
                 );
             }
         }
@@ -277,7 +350,6 @@ impl Linear {
             m: 0,
             n: 0,
             k4: weights.width as u32 / 4,
-            x_stride4: weights.width as u32 / 4,
             out_stride: out_width as u32,
             out_offset: 0,
             scale,
@@ -323,7 +395,11 @@ impl Linear {
             self.x_rows,
             self.out_rows
         );
-        let tiling = Tiling::for_rows(rows);
+        let tilings = match gpu.target() {
+            Target::Hardware => HARDWARE,
+            Target::Software => SOFTWARE,
+        };
+        let tiling = Tiling::choose(tilings, rows);
         let pipeline = gpu.pipeline(&kernel(tiling, self.dtype, self.norm, self.epilogue));
         let (block_m, block_n) = tiling.block();
         for (binding, params) in &self.parts {

@@ -9,7 +9,7 @@ fn kernel() -> Kernel {
     Kernel {
         name: "rms_norm",
         constants: String::new(),
-        parts: &[include_str!("../../shaders/rms_norm.wgsl")],
+        parts: vec![include_str!("../../shaders/rms_norm.wgsl")],
         bindings: BINDINGS,
     }
 }

@@ -66,3 +66,27 @@ fn prints_a_table() {
         "{output}"
     );
 }
+
+#[test]
+fn profiles_kernels_where_the_adapter_can() {
+    let arguments = "bench --json --profile --batch-size 2 --new-tokens 2 --repeat 1";
+    let output = t5_gpu(arguments.split(' ')).output().unwrap();
+    if !output.status.success() {
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains("timestamp queries"), "{stderr}");
+        return;
+    }
+    let results: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let kernels = results[0]["profile"].as_array().unwrap();
+    let share: f64 = kernels
+        .iter()
+        .map(|kernel| kernel["share"].as_f64().unwrap())
+        .sum();
+    assert!((share - 1.0).abs() < 1e-6, "{results}");
+    assert!(
+        kernels
+            .iter()
+            .all(|kernel| kernel["calls"].as_u64().unwrap() > 0),
+        "{results}"
+    );
+}

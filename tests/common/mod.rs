@@ -5,13 +5,28 @@ pub mod fixtures;
 
 use std::sync::{Arc, OnceLock};
 
-use t5_gpu::gpu::Gpu;
+use t5_gpu::gpu::{Gpu, GpuOptions, Target};
 
 /// The device that tests run on. There must be one: a skipped GPU test would be a test that proves nothing.
 pub fn gpu() -> Arc<Gpu> {
     static GPU: OnceLock<Arc<Gpu>> = OnceLock::new();
     GPU.get_or_init(|| Gpu::open(None).expect("tests need a GPU adapter"))
         .clone()
+}
+
+/// The same device with kernels laid out for both kinds of adapter.
+pub fn targets() -> [Arc<Gpu>; 2] {
+    static GPUS: OnceLock<[Arc<Gpu>; 2]> = OnceLock::new();
+    GPUS.get_or_init(|| {
+        [Target::Hardware, Target::Software].map(|target| {
+            let options = GpuOptions {
+                target: Some(target),
+                ..GpuOptions::default()
+            };
+            Gpu::open_with(options).expect("tests need a GPU adapter")
+        })
+    })
+    .clone()
 }
 
 /// The largest absolute difference between two equally long slices.

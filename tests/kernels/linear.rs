@@ -5,7 +5,7 @@ use t5_gpu::gpu::{Gpu, GpuOptions, Plan};
 use t5_gpu::ops::{ALIGN, Epilogue, Linear, LinearArgs, Norm, WeightDType};
 use t5_gpu::reference::{activate, linear, rms_norm};
 
-use crate::common::{gpu, max_error, noise};
+use crate::common::{gpu, max_error, noise, targets};
 use crate::{SIZES, matrix, pad_rows, stored, unpad_rows};
 
 #[derive(Clone, Copy, Debug)]
@@ -96,39 +96,39 @@ fn error(gpu: &Gpu, case: Case) -> f32 {
     max_error(&found, &expected) / size
 }
 
-fn check(gpu: &Gpu, case: Case) {
+/// Checks a case with kernels laid out for each kind of adapter.
+fn check(case: Case) {
+    for gpu in targets() {
+        check_on(&gpu, case);
+    }
+}
+
+fn check_on(gpu: &Gpu, case: Case) {
     let error = error(gpu, case);
     assert!(error < 2e-6, "{case:?}: off by {error:e} of a value's size");
 }
 
 #[test]
 fn every_size_and_dtype() {
-    let gpu = gpu();
     for dtype in [WeightDType::F32, WeightDType::F16] {
         for rows in SIZES.into_iter().chain([4, 5, 8, 9, 16, 17, 32, 33]) {
             for n in SIZES {
-                check(
-                    &gpu,
-                    Case {
-                        rows,
-                        n,
-                        k: 65,
-                        dtype,
-                        ..PLAIN
-                    },
-                );
+                check(Case {
+                    rows,
+                    n,
+                    k: 65,
+                    dtype,
+                    ..PLAIN
+                });
             }
             for k in SIZES {
-                check(
-                    &gpu,
-                    Case {
-                        rows,
-                        n: 65,
-                        k,
-                        dtype,
-                        ..PLAIN
-                    },
-                );
+                check(Case {
+                    rows,
+                    n: 65,
+                    k,
+                    dtype,
+                    ..PLAIN
+                });
             }
         }
     }
@@ -136,7 +136,6 @@ fn every_size_and_dtype() {
 
 #[test]
 fn every_epilogue_with_and_without_norm() {
-    let gpu = gpu();
     let mut epilogues = vec![Epilogue::Store, Epilogue::Add];
     for activation in [
         Activation::Relu,
@@ -151,18 +150,15 @@ fn every_epilogue_with_and_without_norm() {
         for (index, epilogue) in epilogues.iter().enumerate() {
             for norm in [false, true] {
                 let dtype = [WeightDType::F32, WeightDType::F16][(index + usize::from(norm)) % 2];
-                check(
-                    &gpu,
-                    Case {
-                        rows,
-                        n: 74,
-                        k: 40,
-                        dtype,
-                        norm,
-                        epilogue: *epilogue,
-                        scale: 1.0,
-                    },
-                );
+                check(Case {
+                    rows,
+                    n: 74,
+                    k: 40,
+                    dtype,
+                    norm,
+                    epilogue: *epilogue,
+                    scale: 1.0,
+                });
             }
         }
     }
@@ -170,68 +166,52 @@ fn every_epilogue_with_and_without_norm() {
 
 #[test]
 fn the_shapes_of_t5_small() {
-    let gpu = gpu();
     for dtype in [WeightDType::F32, WeightDType::F16] {
         for rows in [1, 8, 32] {
             let relu = Epilogue::Activate(Activation::Relu);
-            check(
-                &gpu,
-                Case {
-                    rows,
-                    n: 1536,
-                    k: 512,
-                    dtype,
-                    norm: true,
-                    ..PLAIN
-                },
-            );
-            check(
-                &gpu,
-                Case {
-                    rows,
-                    n: 512,
-                    k: 512,
-                    dtype,
-                    epilogue: Epilogue::Add,
-                    ..PLAIN
-                },
-            );
-            check(
-                &gpu,
-                Case {
-                    rows,
-                    n: 2048,
-                    k: 512,
-                    dtype,
-                    norm: true,
-                    epilogue: relu,
-                    ..PLAIN
-                },
-            );
-            check(
-                &gpu,
-                Case {
-                    rows,
-                    n: 512,
-                    k: 2048,
-                    dtype,
-                    epilogue: Epilogue::Add,
-                    ..PLAIN
-                },
-            );
-        }
-        check(
-            &gpu,
-            Case {
-                rows: 1,
-                n: 32128,
+            check(Case {
+                rows,
+                n: 1536,
                 k: 512,
                 dtype,
                 norm: true,
-                scale: 512f32.powf(-0.5),
                 ..PLAIN
-            },
-        );
+            });
+            check(Case {
+                rows,
+                n: 512,
+                k: 512,
+                dtype,
+                epilogue: Epilogue::Add,
+                ..PLAIN
+            });
+            check(Case {
+                rows,
+                n: 2048,
+                k: 512,
+                dtype,
+                norm: true,
+                epilogue: relu,
+                ..PLAIN
+            });
+            check(Case {
+                rows,
+                n: 512,
+                k: 2048,
+                dtype,
+                epilogue: Epilogue::Add,
+                ..PLAIN
+            });
+        }
+        check(Case {
+            rows: 1,
+            n: 32128,
+            k: 512,
+            dtype,
+            norm: true,
+            scale: 512f32.powf(-0.5),
+            ..PLAIN
+        });
     }
 }
 
@@ -242,28 +222,23 @@ fn split_weights_give_the_same() {
         ..GpuOptions::default()
     };
     let gpu = Gpu::open_with(options).unwrap();
+    let check = |case| check_on(&gpu, case);
     let gate = Epilogue::Gate(Activation::GeluNew);
     for rows in [1, 5, 40] {
-        check(
-            &gpu,
-            Case {
-                rows,
-                n: 241,
-                k: 100,
-                norm: true,
-                ..PLAIN
-            },
-        );
-        check(
-            &gpu,
-            Case {
-                rows,
-                n: 242,
-                k: 100,
-                epilogue: gate,
-                ..PLAIN
-            },
-        );
+        check(Case {
+            rows,
+            n: 241,
+            k: 100,
+            norm: true,
+            ..PLAIN
+        });
+        check(Case {
+            rows,
+            n: 242,
+            k: 100,
+            epilogue: gate,
+            ..PLAIN
+        });
     }
 }
 

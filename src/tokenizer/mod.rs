@@ -1,0 +1,179 @@
+//! Text <-> token ids, as the tokenizer files of a model directory say: `tokenizer.json`, `spiece.model`, `vocab.json` with
+//! `merges.txt`, or, for ByT5, none.
+
+mod byte_pair;
+mod bytes;
+mod clean_up;
+mod pipeline;
+mod sentence_piece;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+use self::bytes::ByteVocabulary;
+use self::pipeline::Pipeline;
+use self::settings::{Class, Settings, SettingsFiles};
+use crate::{Error, Result};
+
+/// A model's tokenizer.
+pub struct Tokenizer {
+    vocabulary: Box<dyn Vocabulary>,
+    /// Whether decoded text loses the spaces that tokenization put before punctuation.
+    clean_up_spaces: bool,
+}
+
+/// What the kinds of tokenizers differ in.
+trait Vocabulary: Send + Sync {
+    /// Ids of `text`, with the special tokens that the model expects around it.
+    fn encode(&self, text: &str) -> Result<Vec<u32>>;
+    /// Text of `ids`; ids that stand for nothing are left out.
+    fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String>;
+    /// The token that `id` stands for.
+    fn token(&self, id: u32) -> Option<String>;
+    /// Number of tokens, special ones included.
+    fn size(&self) -> usize;
+    /// Whether tokens carry their own spaces, which stay as they are whatever the settings say.
+    fn keeps_spaces(&self) -> bool {
+        false
+    }
+}
+
+const TOKENIZER: &str = "tokenizer.json";
+const SENTENCE_PIECE: &str = "spiece.model";
+const VOCABULARY: &str = "vocab.json";
+const MERGES: &str = "merges.txt";
+const CONFIG: &str = "tokenizer_config.json";
+
+impl Tokenizer {
+    /// Reads the tokenizer of a model directory; `None` where the directory has none.
+    ///
+    /// `tokenizer.json` comes before the files it can be made from. What they mean depends, as in transformers, on the
+    /// tokenizer class that `tokenizer_config.json` or `config.json` names, and on the model type: T5's class sets up
+    /// everything but the vocabulary by itself, whatever `tokenizer.json` says.
+    ///
+    /// # Errors
+    /// [`Error::File`] and [`Error::Io`] name the file that cannot be read or understood, or that only a class of
+    /// tokenizer could read that is not offered.
+    pub fn from_dir(dir: &Path) -> Result<Option<Self>> {
+        let found = |name| Some(dir.join(name)).filter(|path: &PathBuf| path.is_file());
+        let files = SettingsFiles {
+            tokenizer_config: json_file(found(CONFIG))?,
+            model_config: json_file(found("config.json"))?,
+            special_tokens_map: json_file(found("special_tokens_map.json"))?,
+            added_tokens: json_file(found("added_tokens.json"))?,
+        };
+        let settings = Settings::from_files(files).map_err(|e| fault(dir, e.to_string()))?;
+        if settings.class == Class::Byte {
+            return Ok(Some(Self::bytes(&settings)));
+        }
+        let pipeline = if let Some(path) = found(TOKENIZER) {
+            Pipeline::from_json(&path, &read(&path)?, &settings)?
+        } else if let Some(path) = found(SENTENCE_PIECE) {
+            sentence_piece::read(&path, &read(&path)?, &settings)?
+        } else if let (Some(vocabulary), Some(merges)) = (found(VOCABULARY), found(MERGES)) {
+            byte_pair::read(&vocabulary, &merges, &settings)?
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Self::pipeline(pipeline, &settings)))
+    }
+
+    /// The error for text where [`Tokenizer::from_dir`] found no tokenizer in `dir`.
+    pub fn missing(dir: &Path) -> Error {
+        Error::File {
+            path: dir.to_owned(),
+            message: format!(
+                "no tokenizer here (looked for {TOKENIZER}, {SENTENCE_PIECE}, {VOCABULARY} with {MERGES}, and a {CONFIG} \
+                 that names ByT5Tokenizer): give token ids, or add the file"
+            ),
+        }
+    }
+
+    /// Reads the texts of a `tokenizer.json` and of the `tokenizer_config.json` that lay beside it.
+    ///
+    /// # Errors
+    /// [`Error::File`] names the part that cannot be understood.
+    pub fn from_bytes(tokenizer: &[u8], config: Option<&[u8]>) -> Result<Self> {
+        let config = config.map(|text| json(Path::new(CONFIG), text));
+        let files = SettingsFiles {
+            tokenizer_config: config.transpose()?,
+            ..Default::default()
+        };
+        let settings =
+            Settings::from_files(files).map_err(|e| fault(Path::new(CONFIG), e.to_string()))?;
+        let pipeline = Pipeline::from_json(Path::new(TOKENIZER), tokenizer, &settings)?;
+        Ok(Self::pipeline(pipeline, &settings))
+    }
+
+    fn pipeline(pipeline: Pipeline, settings: &Settings) -> Self {
+        Tokenizer {
+            clean_up_spaces: settings.clean_up_spaces && !pipeline.keeps_spaces(),
+            vocabulary: Box::new(pipeline),
+        }
+    }
+
+    fn bytes(settings: &Settings) -> Self {
+        Tokenizer {
+            vocabulary: Box::new(ByteVocabulary::new(settings)),
+            clean_up_spaces: settings.clean_up_spaces,
+        }
+    }
+
+    /// Ids of `text`, with `</s>` at the end.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the tokenizer cannot represent the text.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        self.vocabulary.encode(text)
+    }
+
+    /// Text of `ids`. Ids past the vocabulary (a model may have more rows than its tokenizer) are left out.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the tokenizer's decoder fails.
+    pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String> {
+        let text = self.vocabulary.decode(ids, skip_special_tokens)?;
+        Ok(if self.clean_up_spaces {
+            clean_up::spaces(text)
+        } else {
+            text
+        })
+    }
+
+    /// The token of each id; `[ID]` for one past the vocabulary.
+    pub fn tokens(&self, ids: &[u32]) -> Vec<String> {
+        let token = |&id| {
+            self.vocabulary
+                .token(id)
+                .unwrap_or_else(|| format!("[{id}]"))
+        };
+        ids.iter().map(token).collect()
+    }
+
+    /// Number of tokens, special ones included; a model's embedding may have more rows.
+    pub fn vocab_size(&self) -> usize {
+        self.vocabulary.size()
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| Error::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn json(path: &Path, text: &[u8]) -> Result<serde_json::Value> {
+    serde_json::from_slice(text).map_err(|error| fault(path, format!("not valid JSON: {error}")))
+}
+
+fn json_file(path: Option<PathBuf>) -> Result<Option<serde_json::Value>> {
+    path.map(|path| json(&path, &read(&path)?)).transpose()
+}
+
+fn fault(path: &Path, message: String) -> Error {
+    Error::File {
+        path: path.to_owned(),
+        message,
+    }
+}

@@ -1,0 +1,129 @@
+//! `spiece.model`: a vocabulary as SentencePiece writes it, set up as T5's tokenizer.
+
+use std::path::Path;
+
+use prost::Message;
+use tokenizers::AddedToken;
+use tokenizers::models::unigram::Unigram;
+use tokenizers::normalizers::Precompiled;
+
+use super::fault;
+use super::pipeline::{self, Pipeline, T5_SENTINELS, T5_UNKNOWN};
+use super::settings::{Class, Settings, sentinel};
+use crate::Result;
+
+/// The parts of SentencePiece's protobuf message that matter here.
+#[derive(Message)]
+struct Model {
+    #[prost(message, repeated, tag = "1")]
+    pieces: Vec<Piece>,
+    #[prost(message, optional, tag = "2")]
+    trainer: Option<Trainer>,
+    #[prost(message, optional, tag = "3")]
+    normalizer: Option<Normalizer>,
+}
+
+#[derive(Message)]
+struct Piece {
+    #[prost(string, optional, tag = "1")]
+    text: Option<String>,
+    #[prost(float, optional, tag = "2")]
+    score: Option<f32>,
+    #[prost(int32, optional, tag = "3")]
+    kind: Option<i32>,
+}
+
+#[derive(Message)]
+struct Trainer {
+    #[prost(int32, optional, tag = "40")]
+    unknown_id: Option<i32>,
+    #[prost(bool, optional, tag = "35")]
+    byte_fallback: Option<bool>,
+}
+
+#[derive(Message)]
+struct Normalizer {
+    #[prost(bytes = "vec", optional, tag = "2")]
+    charsmap: Option<Vec<u8>>,
+}
+
+/// Kinds of pieces that are matched before any other: what stands for the unknown, those that only control, and those that
+/// a user asked for.
+const UNKNOWN: i32 = 2;
+const CONTROL: i32 = 3;
+const USER_DEFINED: i32 = 4;
+
+/// Reads a `spiece.model`.
+pub(super) fn read(path: &Path, bytes: &[u8], settings: &Settings) -> Result<Pipeline> {
+    if settings.class == Class::Roberta {
+        return Err(settings.unsupported(path));
+    }
+    let broken = |what| {
+        let message = format!(
+            "not a whole SentencePiece model ({what}): truncated or corrupt, fetch it again"
+        );
+        fault(path, message)
+    };
+    let model = Model::decode(bytes).map_err(|error| broken(error.to_string()))?;
+    // The last part of every file.
+    if model.pieces.is_empty() || model.normalizer.is_none() {
+        return Err(broken("its pieces or its normalizer are missing".into()));
+    }
+    build(model, settings)
+        .map_err(|e| fault(path, format!("not a vocabulary that can be used: {e}")))
+}
+
+fn build(model: Model, settings: &Settings) -> tokenizers::Result<Pipeline> {
+    let mut vocabulary = Vec::with_capacity(model.pieces.len());
+    let mut added = Vec::new();
+    for piece in model.pieces {
+        let text = piece.text.unwrap_or_default();
+        if let Some(kind @ (UNKNOWN | CONTROL | USER_DEFINED)) = piece.kind {
+            let token = AddedToken::from(text.as_str(), kind != USER_DEFINED);
+            added.push(token.normalized(false));
+        }
+        vocabulary.push((text, piece.score.unwrap_or_default().into()));
+    }
+
+    let (unknown, byte_fallback) = match settings.class {
+        Class::SentencePiece => {
+            // The last of the vocabulary is the first sentinel.
+            let sentinels = (0..settings.sentinels(T5_SENTINELS)).map(sentinel);
+            vocabulary.extend(sentinels.clone().rev().map(|token| (token, 0.0)));
+            let own = added
+                .iter()
+                .any(|t: &AddedToken| t.content.contains("<extra_id_"));
+            if !own {
+                added.extend(sentinels.map(|token| AddedToken::from(token, true)));
+            }
+            (T5_UNKNOWN, false)
+        }
+        // transformers has no answer for these without a tokenizer.json: as the model says itself.
+        _ => {
+            let trainer = model.trainer.unwrap_or_default();
+            let unknown = usize::try_from(trainer.unknown_id.unwrap_or(0))?;
+            (unknown, trainer.byte_fallback.unwrap_or(false))
+        }
+    };
+    let charsmap = model.normalizer.and_then(|normalizer| normalizer.charsmap);
+    let charsmap = charsmap.filter(|charsmap| !charsmap.is_empty());
+    let charsmap = charsmap
+        .map(|charsmap| Precompiled::from(&charsmap))
+        .transpose()?;
+
+    let model = Unigram::from(vocabulary, Some(unknown), byte_fallback)?;
+    let mut tokenizer = tokenizers::Tokenizer::new(model);
+    match settings.class {
+        Class::SentencePiece => pipeline::set_up_t5(&mut tokenizer, charsmap)?,
+        _ => pipeline::set_up_sentence_piece(&mut tokenizer, charsmap)?,
+    }
+    // Extra tokens that the settings list take the place of the class's own.
+    let extra = if settings.extra.is_none() || settings.class != Class::SentencePiece {
+        added
+    } else {
+        Vec::new()
+    };
+    pipeline::add_tokens(&mut tokenizer, settings, extra)?;
+    pipeline::append_end(&mut tokenizer, settings)?;
+    Ok(Pipeline(tokenizer))
+}
