@@ -110,9 +110,10 @@ pub fn words(tokenizer: &Tokenizer, ids: &[u32], end: &[u32]) -> Vec<Option<usiz
     parts
 }
 
-/// Whitespace, and what stands for it in SentencePiece's and in byte-level tokens.
+/// White space, and what stands for it in SentencePiece's and in byte-level tokens. Of bytes as tokens, those past ASCII
+/// are parts of characters.
 fn is_space(character: char) -> bool {
-    character.is_whitespace() || matches!(character, '▁' | 'Ġ')
+    character.is_ascii_whitespace() || matches!(character, '▁' | 'Ġ' | 'Ċ' | 'ĉ')
 }
 
 #[cfg(test)]
@@ -153,6 +154,51 @@ mod tests {
             assert!((found - expected).abs() < 1e-6, "{rows:?}");
         }
         assert_eq!(grouped.hard(), [(1, 0), (1, 1)]);
+    }
+
+    #[test]
+    fn words_are_what_space_separates() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let bytes = Tokenizer::from_dir(&root.join("tokenizers/byt5"))
+            .unwrap()
+            .unwrap();
+        // The second byte of "à" is U+00A0, a space, when taken for a character.
+        let ids = bytes.encode("à b").unwrap();
+        assert_eq!(ids.len(), 5);
+        assert_eq!(
+            words(&bytes, &ids, &[1]),
+            [Some(0), Some(0), Some(1), Some(1), None]
+        );
+
+        let pieces = Tokenizer::from_dir(&root.join("t5-small"))
+            .unwrap()
+            .unwrap();
+        let ids = pieces.encode("The house is wonderful . Indeed").unwrap();
+        let tokens = pieces.tokens(&ids);
+        let expected = [
+            "▁The",
+            "▁house",
+            "▁is",
+            "▁wonderful",
+            "▁",
+            ".",
+            "▁Indeed",
+            "</s>",
+        ];
+        assert_eq!(tokens, expected);
+        let parts = [
+            Some(0),
+            Some(1),
+            Some(2),
+            Some(3),
+            Some(4),
+            Some(4),
+            Some(5),
+            None,
+        ];
+        assert_eq!(words(&pieces, &ids, &[1]), parts);
+        // A space with nothing behind it belongs to no word.
+        assert_eq!(words(&pieces, &ids[..5], &[1])[4], None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use t5_gpu::pipeline::{Forward, ForwardRequest, Request};
 use t5_gpu::reference::Reference;
 use t5_gpu::verify::{self, Comparison};
 use t5_gpu::{ModelFiles, Parameters, Pipeline, Result};
+use tempfile::TempDir;
 
 fn fixture() -> ModelFiles {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -178,4 +179,62 @@ fn text_comes_in_pieces() {
     assert_eq!(pieces.concat(), output.text.unwrap());
     let whole = pipeline.generate(&[source]).unwrap();
     assert_eq!(pieces.concat(), whole[0]);
+}
+
+/// A checkpoint of random weights with a tokenizer that goes with it.
+fn with_tokenizer(checkpoint: &str, tokenizer: &str) -> (TempDir, Pipeline) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let directory = TempDir::new().unwrap();
+    // The checkpoint's config comes last, and stays.
+    for from in [
+        root.join("tokenizers").join(tokenizer),
+        root.join("checkpoints").join(checkpoint),
+    ] {
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), directory.path().join(entry.file_name())).unwrap();
+        }
+    }
+    let pipeline = pipeline(&ModelFiles::open(directory.path()).unwrap());
+    (directory, pipeline)
+}
+
+#[test]
+fn pieces_are_whole_characters() {
+    let mut wide = 0;
+    for (checkpoint, tokenizer) in [("byt5-like", "byt5"), ("codet5-like", "codet5")] {
+        let (_directory, pipeline) = with_tokenizer(checkpoint, tokenizer);
+        for seed in 0..6 {
+            let mut options = pipeline.generation().clone();
+            options.do_sample = true;
+            options.seed = Some(seed);
+            options.max_new_tokens = Some(60);
+            options.temperature = 3.0;
+            if tokenizer == "byt5" {
+                // Leading bytes of two-byte characters, bytes that follow them, and a few letters.
+                let wanted = |id: &u32| matches!(id, 1 | 68..76 | 131..195 | 197..227);
+                options.suppress_tokens = (0..384).filter(|id| !wanted(id)).collect();
+            }
+            let mut pieces: Vec<String> = Vec::new();
+            let output = pipeline
+                .generate_streaming(&Request::new(vec![70, 71, 1], options), &mut |piece| {
+                    pieces.push(piece.to_owned());
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(
+                pieces.concat(),
+                output.text.unwrap(),
+                "{tokenizer}, seed {seed}"
+            );
+            if tokenizer == "byt5" {
+                assert!(
+                    pieces.iter().all(|piece| !piece.contains('\u{fffd}')),
+                    "{pieces:?}"
+                );
+                wide += pieces.concat().chars().filter(|c| !c.is_ascii()).count();
+            }
+        }
+    }
+    assert!(wide > 20, "{wide} characters of more than one byte");
 }
