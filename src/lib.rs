@@ -17,6 +17,7 @@
 //! [`hub`] (names to directories), [`checkpoint`] and [`parameters`] (files to tensors), [`tokenizer`], [`model`] (encoder and decoder on a
 //! [`gpu::Gpu`]), [`generate`] (which token next) and [`reference`](mod@reference) (the same model in plain Rust).
 
+pub mod alignment;
 pub mod checkpoint;
 pub mod config;
 #[cfg(feature = "embedded-model")]
@@ -35,6 +36,7 @@ pub mod reference;
 pub mod relative_position;
 pub mod task;
 pub mod tokenizer;
+pub mod verify;
 
 pub use config::{Activation, EarlyStopping, GenerationConfig, ModelType, T5Config};
 pub use error::{Error, Result};

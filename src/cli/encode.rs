@@ -1,35 +1,91 @@
 //! `t5-gpu encode`
 
+use std::cell::RefCell;
+use std::path::PathBuf;
+
 use clap::Args;
 use serde_json::{Map, Value, json};
-use t5_gpu::{Pipeline, Result};
+use t5_gpu::model::TraceOptions;
+use t5_gpu::pipeline::{Forward, ForwardRequest, Request};
+use t5_gpu::{Error, Pipeline, Result};
 
 use super::Outcome;
 use super::args::RunArgs;
 use super::console::Console;
-use super::request::{encode, refuse_unknown, take_source};
+use super::request::{encode, refuse_unknown, take_source, take_tokens};
 use super::serve::{Done, Lines, Service, serve};
+use super::states::{self, State};
+use super::tensor_file::TensorFile;
 
 /// Print the encoder's last hidden state: with --jsonl in full, else a summary
 #[derive(Args)]
 pub struct Encode {
     #[command(flatten)]
     run: RunArgs,
+    /// Write all results as tensors, named ID.hidden and so on; an id is a line's number, from 0, unless it has its own
+    #[arg(long, value_name = "FILE.safetensors")]
+    output: Option<PathBuf>,
+    /// Give the hidden states of every layer (with --jsonl or --output)
+    #[arg(long)]
+    hidden_states: bool,
+    /// Give the attention weights of every layer (with --jsonl or --output)
+    #[arg(long)]
+    attentions: bool,
+    /// Give the decoder's states and cross-attention too, over this target
+    #[arg(long, value_name = "TEXT")]
+    target: Option<String>,
+    /// Give the decoder's states and cross-attention too, over what the model generates
+    #[arg(long, conflicts_with = "target")]
+    generate: bool,
 }
 
 impl Encode {
     pub fn run(self) -> Outcome {
+        let trace = TraceOptions {
+            hidden_states: self.hidden_states,
+            attentions: self.attentions,
+        };
+        let traced = self.hidden_states || self.attentions;
+        if traced && !self.run.lines.jsonl && self.output.is_none() {
+            return Err(Error::Invalid(
+                "--hidden-states and --attentions are too much for a summary: add --jsonl or --output FILE".into(),
+            )
+            .into());
+        }
+        if !traced && (self.target.is_some() || self.generate) {
+            return Err(Error::Invalid(
+                "a target shows in the decoder's states: add --hidden-states or --attentions"
+                    .into(),
+            )
+            .into());
+        }
         let console = Console::new(self.run.lines.quiet);
         let files = self.run.model.files(self.run.lines.quiet)?;
+        let output = self.output.map(TensorFile::create).transpose()?;
         let lines = Lines::open(&self.run.lines, &console);
         let pipeline = self.run.pipeline(&files, &console)?;
         let window = pipeline.batch_size() * 4;
-        serve(&Encoding { pipeline }, &lines, window, &console)
+        let service = Encoding {
+            pipeline,
+            trace,
+            target: self.target,
+            generate: self.generate,
+            output: output.map(RefCell::new),
+        };
+        let outcome = serve(&service, &lines, window, &console);
+        if let Some(output) = &service.output {
+            output.borrow().write()?;
+        }
+        outcome
     }
 }
 
 struct Encoding {
     pipeline: Pipeline,
+    trace: TraceOptions,
+    target: Option<String>,
+    generate: bool,
+    output: Option<RefCell<TensorFile>>,
 }
 
 impl Encoding {
@@ -37,29 +93,97 @@ impl Encoding {
     fn rows<'h>(&self, hidden: &'h [f32]) -> std::slice::ChunksExact<'h, f32> {
         hidden.chunks_exact(self.pipeline.config().d_model)
     }
+
+    fn is_traced(&self) -> bool {
+        self.trace.hidden_states || self.trace.attentions
+    }
+
+    /// Everything but the last hidden state.
+    fn states<'a>(&self, request: &ForwardRequest, answer: &'a Forward) -> Vec<State<'a>> {
+        states::all(self.pipeline.config(), request.input_ids.len(), answer)
+    }
+
+    /// Fills in the targets that the model is to find itself.
+    fn with_targets(&self, requests: &[ForwardRequest]) -> Vec<Result<ForwardRequest>> {
+        let mut all: Vec<Result<ForwardRequest>> = requests.iter().cloned().map(Ok).collect();
+        let open: Vec<usize> = (0..requests.len())
+            .filter(|&index| self.generate && requests[index].labels.is_none())
+            .collect();
+        let asked: Vec<Request> = open
+            .iter()
+            .map(|&index| {
+                let input_ids = requests[index].input_ids.clone();
+                Request::new(input_ids, self.pipeline.generation().clone())
+            })
+            .collect();
+        self.pipeline.generate_each(&asked, &mut |index, outputs| {
+            let place = &mut all[open[index]];
+            match (outputs, &mut *place) {
+                (Ok(mut outputs), Ok(request)) => {
+                    request.labels = Some(outputs.swap_remove(0).token_ids);
+                }
+                (Err(error), _) => *place = Err(error),
+                _ => (),
+            }
+            std::ops::ControlFlow::Continue(())
+        });
+        all
+    }
 }
 
 impl Service for Encoding {
-    type Request = Vec<u32>;
-    type Answer = Vec<f32>;
+    type Request = ForwardRequest;
+    type Answer = Forward;
 
-    fn read_text(&self, text: &str) -> Result<Vec<u32>> {
-        encode(self.pipeline.tokenizer(), text)
+    fn read_text(&self, text: &str) -> Result<ForwardRequest> {
+        let tokenizer = self.pipeline.tokenizer();
+        let target = self.target.as_deref();
+        Ok(ForwardRequest {
+            input_ids: encode(tokenizer, text)?,
+            labels: target.map(|target| encode(tokenizer, target)).transpose()?,
+        })
     }
 
-    fn read_json(&self, mut fields: Map<String, Value>) -> Result<Vec<u32>> {
-        let ids = take_source(&mut fields, self.pipeline.tokenizer(), "")?;
+    fn read_json(&self, mut fields: Map<String, Value>) -> Result<ForwardRequest> {
+        let tokenizer = self.pipeline.tokenizer();
+        let input_ids = take_source(&mut fields, tokenizer, "")?;
+        let names = ["target", "labels"];
+        let given = self.is_traced() && names.iter().any(|name| fields.contains_key(*name));
+        let labels = match &self.target {
+            _ if given => Some(take_tokens(&mut fields, names, tokenizer, "")?),
+            Some(target) => Some(encode(tokenizer, target)?),
+            None => None,
+        };
         refuse_unknown(fields.keys())?;
-        Ok(ids)
+        Ok(ForwardRequest { input_ids, labels })
     }
 
-    fn answer(&self, requests: &[Vec<u32>], done: Done<'_, Vec<f32>>) {
-        self.pipeline.encode_each(requests, done);
+    fn answer(&self, requests: &[ForwardRequest], done: Done<'_, Forward>) {
+        let mut whole = Vec::new();
+        let mut places = Vec::new();
+        for (index, request) in self.with_targets(requests).into_iter().enumerate() {
+            match request {
+                Ok(request) => {
+                    whole.push(request);
+                    places.push(index);
+                }
+                Err(error) => {
+                    if done(index, Err(error)).is_break() {
+                        return;
+                    }
+                }
+            }
+        }
+        self.pipeline
+            .forward_each(&whole, self.trace, &mut |index, answer| {
+                done(places[index], answer)
+            });
     }
 
-    fn write_text(&self, ids: &Vec<u32>, hidden: &Vec<f32>) -> String {
+    fn write_text(&self, request: &ForwardRequest, answer: &Forward) -> String {
+        let ids = &request.input_ids;
         let mut text = format!("shape [{}, {}]", ids.len(), self.pipeline.config().d_model);
-        for (id, row) in ids.iter().zip(self.rows(hidden)) {
+        for (id, row) in ids.iter().zip(self.rows(&answer.last_hidden_state)) {
             let numbers = |row: &[f32]| {
                 row.iter()
                     .map(|x| format!("{x:9.4}"))
@@ -75,8 +199,32 @@ impl Service for Encoding {
         text
     }
 
-    fn write_json(&self, ids: &Vec<u32>, hidden: &Vec<f32>) -> Map<String, Value> {
-        Map::from_iter([
+    fn keep(&self, id: &str, request: &ForwardRequest, answer: &Forward) -> Result<()> {
+        let Some(output) = &self.output else {
+            return Ok(());
+        };
+        let mut output = output.borrow_mut();
+        let ids = format!("{id}.input_ids");
+        if output.contains(&ids) {
+            return Err(Error::Invalid(format!(
+                "a second result of id {id} for one file: give every line an id of its own"
+            )));
+        }
+        output.add_ids(ids, &request.input_ids);
+        let shape = vec![request.input_ids.len(), self.pipeline.config().d_model];
+        output.add_floats(format!("{id}.hidden"), shape, [&answer.last_hidden_state]);
+        if let Some(decoder) = &answer.decoder {
+            output.add_ids(format!("{id}.decoder_input_ids"), &decoder.input_ids);
+        }
+        for state in self.states(request, answer) {
+            output.add_floats(format!("{id}.{}", state.name), state.shape, state.layers);
+        }
+        Ok(())
+    }
+
+    fn write_json(&self, request: &ForwardRequest, answer: &Forward) -> Map<String, Value> {
+        let ids = &request.input_ids;
+        let mut fields = Map::from_iter([
             ("input_ids".into(), json!(ids)),
             (
                 "shape".into(),
@@ -84,8 +232,20 @@ impl Service for Encoding {
             ),
             (
                 "hidden".into(),
-                self.rows(hidden).map(|row| json!(row)).collect(),
+                self.rows(&answer.last_hidden_state)
+                    .map(|row| json!(row))
+                    .collect(),
             ),
-        ])
+        ]);
+        if self.output.is_some() {
+            return fields;
+        }
+        if let Some(decoder) = &answer.decoder {
+            fields.insert("decoder_input_ids".into(), json!(decoder.input_ids));
+        }
+        for state in self.states(request, answer) {
+            fields.insert(state.name.into(), state.json());
+        }
+        fields
     }
 }

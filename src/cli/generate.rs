@@ -4,13 +4,14 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use t5_gpu::pipeline::{Output, Request};
 use t5_gpu::task::Task;
-use t5_gpu::{GenerationConfig, Pipeline, Result, T5Config};
+use t5_gpu::{Error, GenerationConfig, Pipeline, Result, T5Config};
 
 use super::Outcome;
 use super::args::{GenerationArgs, RunArgs};
 use super::console::Console;
 use super::request::{encode, refuse_unknown, take_source};
 use super::serve::{Done, Lines, Service, serve};
+use super::stream::Streaming;
 
 /// Text to text, with no prefix added
 #[derive(Args)]
@@ -35,18 +36,49 @@ impl Generate {
 #[derive(Args)]
 pub struct TextArgs {
     #[command(flatten)]
-    run: RunArgs,
+    request: RequestArgs,
     /// Print each output's score in front of it, a tab between (beam search)
     #[arg(long)]
     with_score: bool,
-    #[command(flatten)]
-    options: GenerationArgs,
+    /// With --jsonl: give each token's log-probability under the model
+    #[arg(long, requires = "jsonl")]
+    token_logprobs: bool,
+    /// Print text as it is decided, one line after the other (greedy decoding and sampling)
+    #[arg(long, conflicts_with_all = ["jsonl", "with_score"])]
+    stream: bool,
 }
 
 impl TextArgs {
     /// Answers all lines, with the task that `choose` finds in the config.
     pub fn run(&self, choose: impl FnOnce(&T5Config) -> Result<Task>) -> Outcome {
-        let console = Console::new(self.run.lines.quiet);
+        let console = self.request.console();
+        let (lines, mut service) = self.request.open(choose, &console)?;
+        service.with_score = self.with_score;
+        service.token_logprobs = self.token_logprobs;
+        if self.stream {
+            return serve(&Streaming(service), &lines, 1, &console);
+        }
+        let window = service.pipeline.batch_size() * 8;
+        serve(&service, &lines, window, &console)
+    }
+}
+
+/// A model, lines and generation options.
+#[derive(Args)]
+pub struct RequestArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    options: GenerationArgs,
+}
+
+impl RequestArgs {
+    /// Starts reading lines and loads the model, with the task that `choose` finds in the config.
+    pub fn open(
+        &self,
+        choose: impl FnOnce(&T5Config) -> Result<Task>,
+        console: &Console,
+    ) -> Result<(Lines, Generating)> {
         let files = self.run.model.files(self.run.lines.quiet)?;
         // Before the weights are loaded, so that what is wrong is told at once.
         let task = choose(&files.config()?)?;
@@ -54,25 +86,29 @@ impl TextArgs {
         options.apply_json(&task.options)?;
         options.apply_json(&self.options.given())?;
         options.validate()?;
-        let lines = Lines::open(&self.run.lines, &console);
-        let pipeline = self.run.pipeline(&files, &console)?;
-        let window = pipeline.batch_size() * 8;
+        let lines = Lines::open(&self.run.lines, console);
         let service = Generating {
-            pipeline,
+            pipeline: self.run.pipeline(&files, console)?,
             options,
             prefix: task.prefix,
-            with_score: self.with_score,
+            with_score: false,
+            token_logprobs: false,
         };
-        serve(&service, &lines, window, &console)
+        Ok((lines, service))
+    }
+
+    pub fn console(&self) -> Console {
+        Console::new(self.run.lines.quiet)
     }
 }
 
 /// Requests with defaults for what they do not say.
-struct Generating {
-    pipeline: Pipeline,
+pub struct Generating {
+    pub pipeline: Pipeline,
     options: GenerationConfig,
-    prefix: String,
+    pub prefix: String,
     with_score: bool,
+    token_logprobs: bool,
 }
 
 impl Service for Generating {
@@ -82,16 +118,29 @@ impl Service for Generating {
     fn read_text(&self, text: &str) -> Result<Request> {
         let input_ids = encode(self.pipeline.tokenizer(), &format!("{}{text}", self.prefix))?;
         Ok(Request {
-            input_ids,
-            options: self.options.clone(),
+            token_logprobs: self.token_logprobs,
+            ..Request::new(input_ids, self.options.clone())
         })
     }
 
     fn read_json(&self, mut fields: Map<String, Value>) -> Result<Request> {
         let input_ids = take_source(&mut fields, self.pipeline.tokenizer(), &self.prefix)?;
+        let token_logprobs = match fields.remove("token_logprobs") {
+            None => self.token_logprobs,
+            Some(Value::Bool(wanted)) => wanted,
+            Some(_) => {
+                return Err(Error::Invalid(
+                    "token_logprobs must be true or false".into(),
+                ));
+            }
+        };
         let mut options = self.options.clone();
         refuse_unknown(&options.apply_json(&fields)?)?;
-        Ok(Request { input_ids, options })
+        Ok(Request {
+            input_ids,
+            options,
+            token_logprobs,
+        })
     }
 
     fn answer(&self, requests: &[Request], done: Done<'_, Vec<Output>>) {
@@ -123,6 +172,12 @@ impl Service for Generating {
                     .map(|text| ("text".to_owned(), json!(text))),
             );
             fields.extend(output.score.map(|score| ("score".to_owned(), json!(score))));
+            fields.extend(
+                output
+                    .token_logprobs
+                    .as_ref()
+                    .map(|logprobs| ("token_logprobs".to_owned(), json!(logprobs))),
+            );
             Value::Object(fields)
         };
         Map::from_iter([("outputs".into(), outputs.iter().map(output).collect())])

@@ -1,11 +1,13 @@
 //! The command line: a file a subcommand, and what they share.
 
+mod align;
 mod args;
 mod bench;
 mod console;
 mod devices;
 mod encode;
 mod generate;
+mod heat_map;
 mod inspect;
 mod models;
 mod module_tree;
@@ -13,9 +15,13 @@ mod pull;
 mod request;
 mod score;
 mod serve;
+mod states;
+mod stream;
 mod summarize;
+mod tensor_file;
 mod tokenize;
 mod translate;
+mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -36,9 +42,11 @@ enum Command {
     Translate(translate::Translate),
     Summarize(summarize::Summarize),
     Generate(generate::Generate),
+    Align(align::Align),
     Encode(encode::Encode),
     Score(score::Score),
     Tokenize(tokenize::Tokenize),
+    Verify(verify::Verify),
     Inspect(inspect::Inspect),
     Devices(devices::Devices),
     Bench(bench::Bench),
@@ -50,8 +58,8 @@ enum Command {
 enum Failure {
     /// To be told in one line.
     Error(t5_gpu::Error),
-    /// Some lines of a `--jsonl` run failed, each told in its place.
-    BadLines,
+    /// Told on stdout already: lines of a `--jsonl` run in their places, or a check that did not pass.
+    Told,
     /// Nobody reads the results any more: stop quietly.
     ClosedPipe,
 }
@@ -95,9 +103,11 @@ pub fn main() -> ExitCode {
         Command::Translate(command) => command.run(),
         Command::Summarize(command) => command.run(),
         Command::Generate(command) => command.run(),
+        Command::Align(command) => command.run(),
         Command::Encode(command) => command.run(),
         Command::Score(command) => command.run(),
         Command::Tokenize(command) => command.run(),
+        Command::Verify(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Bench(command) => command.run(),
@@ -106,7 +116,7 @@ pub fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
-        Err(Failure::BadLines) => ExitCode::FAILURE,
+        Err(Failure::Told) => ExitCode::FAILURE,
         Err(Failure::Error(error)) => {
             report(&error.to_string());
             ExitCode::FAILURE

@@ -27,6 +27,11 @@ pub trait Service {
     fn answer(&self, requests: &[Self::Request], done: Done<'_, Self::Answer>);
     /// What is printed for a plain text, without the last newline.
     fn write_text(&self, request: &Self::Request, answer: &Self::Answer) -> String;
+    /// Takes an answer in its turn, before it is printed; `id` is the request's, or else its line's number, from 0.
+    fn keep(&self, id: &str, request: &Self::Request, answer: &Self::Answer) -> Result<()> {
+        let _ = (id, request, answer);
+        Ok(())
+    }
     /// The fields of the `--jsonl` answer but `id`.
     fn write_json(&self, request: &Self::Request, answer: &Self::Answer) -> Map<String, Value>;
 }
@@ -150,10 +155,11 @@ enum Place {
         id: Value,
         error: Error,
     },
-    /// The request of that index.
+    /// The request of that index, out of the line of that number.
     Request {
         id: Value,
         index: usize,
+        number: usize,
     },
 }
 
@@ -176,7 +182,7 @@ pub fn serve<S: Service>(service: &S, lines: &Lines, window: usize, console: &Co
     }
     bar.finish_and_clear();
     if writer.failed {
-        Err(Failure::BadLines)
+        Err(Failure::Told)
     } else {
         Ok(())
     }
@@ -193,7 +199,7 @@ impl<S: Service> Writer<'_, S> {
         let mut requests = Vec::new();
         let mut places: VecDeque<(String, Place)> = VecDeque::new();
         for line in lines {
-            let name = line.name();
+            let (name, number) = (line.name(), line.number);
             let place = match self.parse(line) {
                 None => Place::Blank,
                 Some((id, Ok(request))) => {
@@ -201,6 +207,7 @@ impl<S: Service> Writer<'_, S> {
                     Place::Request {
                         id,
                         index: requests.len() - 1,
+                        number,
                     }
                 }
                 Some((id, Err(error))) => Place::Wrong { id, error },
@@ -273,14 +280,14 @@ impl<S: Service> Writer<'_, S> {
                     continue;
                 }
                 Place::Wrong { id, error } => (id, Err(error)),
-                Place::Request { id, index } => {
+                Place::Request { id, index, number } => {
+                    let request = &requests[index];
                     let answer = answers[index].take().expect("checked above");
-                    (
-                        id,
-                        answer
-                            .map(|answer| (&requests[index], answer))
-                            .map_err(|error| at(&name, error)),
-                    )
+                    let answer = answer.and_then(|answer| {
+                        self.service.keep(&key(&id, number), request, &answer)?;
+                        Ok((request, answer))
+                    });
+                    (id, answer.map_err(|error| at(&name, error)))
                 }
             };
             match (answer, self.jsonl) {
@@ -311,6 +318,15 @@ impl<S: Service> Writer<'_, S> {
             out.flush()?;
         }
         Ok(())
+    }
+}
+
+/// What a kept answer goes by.
+fn key(id: &Value, number: usize) -> String {
+    match id {
+        Value::Null => (number - 1).to_string(),
+        Value::String(id) => id.clone(),
+        id => id.to_string(),
     }
 }
 

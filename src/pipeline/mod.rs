@@ -1,11 +1,14 @@
 //! Text in, text out: a tokenizer, a model on a GPU and generation put together.
 
 mod batches;
+mod forward;
 mod score;
+mod stream;
 
 use std::ops::ControlFlow;
 use std::path::Path;
 
+pub use self::forward::{DecoderForward, Forward, ForwardRequest};
 pub use self::score::{Score, ScoreRequest};
 
 use self::batches::{Limits, Shape, in_batches};
@@ -37,6 +40,19 @@ pub struct Request {
     /// Token ids with `</s>`.
     pub input_ids: Vec<u32>,
     pub options: GenerationConfig,
+    /// Whether outputs come with their tokens' log-probabilities.
+    pub token_logprobs: bool,
+}
+
+impl Request {
+    /// A request for the outputs alone.
+    pub fn new(input_ids: Vec<u32>, options: GenerationConfig) -> Request {
+        Request {
+            input_ids,
+            options,
+            token_logprobs: false,
+        }
+    }
 }
 
 /// One of the outputs of a request.
@@ -48,6 +64,8 @@ pub struct Output {
     pub token_ids: Vec<u32>,
     /// Beam search's score of the sequence.
     pub score: Option<f32>,
+    /// Of each token, the model's log-probability, before any processor; where the request asked for them.
+    pub token_logprobs: Option<Vec<f32>>,
 }
 
 /// A loaded model with all that it takes to go from text to text.
@@ -197,10 +215,7 @@ impl Pipeline {
             .iter()
             .map(|text| {
                 let input_ids = tokenizer.encode(&format!("{prefix}{}", text.as_ref()))?;
-                Ok(Request {
-                    input_ids,
-                    options: options.clone(),
-                })
+                Ok(Request::new(input_ids, options.clone()))
             })
             .collect::<Result<Vec<_>>>()?;
         let mut texts = vec![String::new(); requests.len()];
@@ -230,11 +245,7 @@ impl Pipeline {
         done: &mut dyn FnMut(usize, Result<Vec<Output>>) -> ControlFlow<()>,
     ) {
         let check = |request: &Request| {
-            self.check_source(&request.input_ids)?;
-            request.options.validate()?;
-            let prompt = request.options.decoder_prompt()?;
-            self.check_tokens(&prompt)?;
-            request.options.length_limits(prompt.len())?;
+            self.check_request(request)?;
             Ok(Shape {
                 tokens: request.input_ids.len(),
                 rows: generate::Request::new(0, Vec::new(), request.options.clone()).slots(),
@@ -278,8 +289,9 @@ impl Pipeline {
         let encoded = self.model.encode(&sources)?;
         let requests: Vec<generate::Request> = (0..)
             .zip(batch.iter().zip(sources))
-            .map(|(row, (request, source))| {
-                generate::Request::new(row, source, request.options.clone())
+            .map(|(row, (request, source))| generate::Request {
+                token_logprobs: request.token_logprobs,
+                ..generate::Request::new(row, source, request.options.clone())
             })
             .collect();
         let slots = requests.iter().map(generate::Request::slots).sum();
@@ -305,7 +317,17 @@ impl Pipeline {
             text,
             token_ids: output.token_ids,
             score: output.score,
+            token_logprobs: output.token_logprobs,
         })
+    }
+
+    fn check_request(&self, request: &Request) -> Result<()> {
+        self.check_source(&request.input_ids)?;
+        request.options.validate()?;
+        let prompt = request.options.decoder_prompt()?;
+        self.check_tokens(&prompt)?;
+        request.options.length_limits(prompt.len())?;
+        Ok(())
     }
 
     fn check_source(&self, source: &[u32]) -> Result<()> {

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use super::Pipeline;
 use super::batches::{Shape, in_batches};
+use crate::Result;
 use crate::generate::softmax::Normalizer;
 use crate::model::DecodeOptions;
-use crate::{Error, Result};
 
 /// A source and the target whose likelihood is asked for.
 #[derive(Clone, Debug)]
@@ -35,12 +35,7 @@ impl Pipeline {
     ) {
         let check = |request: &ScoreRequest| {
             self.check_source(&request.input_ids)?;
-            if request.labels.is_empty() {
-                return Err(Error::Invalid(
-                    "a target needs at least one token id".into(),
-                ));
-            }
-            self.check_tokens(&request.labels)?;
+            self.check_labels(&request.labels)?;
             Ok(Shape {
                 tokens: request.input_ids.len().max(request.labels.len()),
                 rows: 1,
@@ -56,17 +51,14 @@ impl Pipeline {
     }
 
     fn score_batch(&self, batch: &[&ScoreRequest]) -> Result<Vec<Score>> {
-        let start = self.generation.decoder_prompt()?[0];
         let sources: Vec<Vec<u32>> = batch
             .iter()
             .map(|request| request.input_ids.clone())
             .collect();
-        // What the decoder is fed: the labels, one place later.
-        let shifted = |labels: &[u32]| [&[start], &labels[..labels.len() - 1]].concat();
         let targets: Vec<Vec<u32>> = batch
             .iter()
-            .map(|request| shifted(&request.labels))
-            .collect();
+            .map(|request| self.decoder_input(&request.labels))
+            .collect::<Result<_>>()?;
         let mut logprobs: Vec<Vec<f32>> = vec![Vec::new(); batch.len()];
         let encoded = self.model.encode(&sources)?;
         self.model.decode_with(

@@ -2,9 +2,11 @@
 
 mod bench;
 mod errors;
+mod inside;
 mod inspect;
 mod jsonl;
 mod lines;
+mod verify;
 
 use std::fs;
 use std::path::{Path, PathBuf};
