@@ -86,6 +86,31 @@ fn check(config: &T5Config, lengths: &[usize]) {
     );
 }
 
+/// int8 weights and inputs: close to f32, and as close on a batch as alone.
+#[test]
+fn int8_logits_are_near_those_of_f32() {
+    for config in [
+        tiny(),
+        T5Config {
+            gated: true,
+            activation: Activation::GeluNew,
+            ..tiny()
+        },
+    ] {
+        let weights = parameters::random(&config, 7, DType::F32);
+        for lengths in [&[9][..], &[1, 2, 30, 65, 7, 8, 20, 11, 40]] {
+            let (hidden, logits) = errors(&gpu(), &config, &weights, WeightDType::Int8, lengths);
+            println!("int8: hidden states off by {hidden:e}, logits by {logits:e}");
+            // Hidden states are normalised to a size of 1 and quantised in steps of about 1/40 of that.
+            assert!(
+                hidden < 0.2 && logits < 0.2,
+                "hidden states off by {hidden:e}, logits by {logits:e}"
+            );
+            assert!(hidden > 1e-4, "int8 cannot be this near: was it used?");
+        }
+    }
+}
+
 fn tiny() -> T5Config {
     T5Config {
         d_model: 40,

@@ -59,7 +59,7 @@ pub struct RunArgs {
     /// Which GPU: its index or a part of its name, as `t5-gpu devices` lists them
     #[arg(long, value_name = "INDEX|NAME")]
     pub device: Option<String>,
-    /// How weights are kept on the GPU: f32 or f16
+    /// How weights are kept on the GPU: f32, f16 or int8
     #[arg(long, default_value = "f32", value_parser = dtype)]
     pub dtype: WeightDType,
     /// How many texts go through the model together (default: by device)
@@ -186,12 +186,8 @@ impl GenerationArgs {
 }
 
 pub fn dtype(text: &str) -> Result<WeightDType, String> {
-    match text {
-        "int8" => Err("int8 weights are not supported yet: use f32 or f16".into()),
-        _ => text
-            .parse()
-            .map_err(|error: t5_gpu::Error| error.to_string()),
-    }
+    text.parse()
+        .map_err(|error: t5_gpu::Error| error.to_string())
 }
 
 fn finite(text: &str) -> Result<f64, String> {

@@ -36,7 +36,7 @@ pub struct Bench {
     /// Decode steps
     #[arg(long, value_name = "N", default_value = "64", value_parser = positive)]
     new_tokens: usize,
-    /// How weights are kept on the GPU: f32 or f16
+    /// How weights are kept on the GPU: f32, f16 or int8
     #[arg(long, default_value = "f32", value_parser = dtype)]
     dtype: WeightDType,
     /// Runs of which the median is told

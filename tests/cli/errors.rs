@@ -189,8 +189,8 @@ fn a_language_the_config_does_not_list_names_those_it_has() {
 #[test]
 fn bad_options_are_named() {
     assert_error(
-        &mut t5_gpu(["translate", "--dtype", "int8", "a"]),
-        &["int8", "f32", "f16"],
+        &mut t5_gpu(["translate", "--dtype", "int4", "a"]),
+        &["int4", "f32", "f16", "int8"],
     );
     assert_error(
         &mut t5_gpu(["translate", "--num-beans", "4", "a"]),
