@@ -230,3 +230,56 @@ fn a_directory_without_tokenizer_serves_ids() {
     );
     assert!(lines[1]["error"].as_str().unwrap().contains("tokenizer"));
 }
+
+/// 64 requests, no two alike: all in one batch give what each gives alone.
+#[test]
+fn a_batch_of_mixed_requests_equals_one_by_one() {
+    let options = [
+        json!({}),
+        json!({"num_beams": 4, "length_penalty": 0.6}),
+        json!({"num_beams": 3, "num_return_sequences": 2, "early_stopping": true}),
+        json!({"do_sample": true, "seed": 7, "top_k": 20, "temperature": 0.8}),
+        json!({"repetition_penalty": 1.3, "min_new_tokens": 6}),
+        json!({"num_beams": 2, "no_repeat_ngram_size": 2, "early_stopping": "never"}),
+        json!({"do_sample": true, "seed": 1, "top_p": 0.9, "num_return_sequences": 3}),
+        json!({"suppress_tokens": [3], "max_length": 9}),
+    ];
+    let texts = [
+        "I love you.",
+        "Where is the train station?",
+        "He reads.",
+        "We have no time for that today.",
+    ];
+    let requests: String = (0..64)
+        .map(|id| {
+            let mut request = options[id % options.len()].clone();
+            request["id"] = json!(id);
+            request["text"] = json!(format!(
+                "translate English to German: {}",
+                texts[id / 2 % texts.len()]
+            ));
+            if request.get("max_length").is_none() {
+                request["max_new_tokens"] = json!(6 + id % 9);
+            }
+            format!("{request}\n")
+        })
+        .collect();
+    let run = |batch_size| {
+        let mut process = t5_gpu(["generate", "--jsonl", "--batch-size", batch_size]);
+        json_lines(&stdout(process.write_stdin(requests.clone())))
+    };
+    let (together, alone) = (run("64"), run("1"));
+    assert_eq!(together.len(), 64);
+    for (together, alone) in together.iter().zip(&alone) {
+        let outputs = |answer: &Value| answer["outputs"].as_array().unwrap().clone();
+        assert_eq!(together["id"], alone["id"]);
+        assert_eq!(outputs(together).len(), outputs(alone).len());
+        for (together, alone) in outputs(together).iter().zip(&outputs(alone)) {
+            assert_eq!(together["token_ids"], alone["token_ids"]);
+            assert_eq!(together["text"], alone["text"]);
+            if let Some(score) = alone.get("score") {
+                assert_close(&together["score"], score, 1e-4);
+            }
+        }
+    }
+}

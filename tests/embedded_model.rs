@@ -1,0 +1,159 @@
+//! The embedded model: 50 sentences against what transformers gave, on the GPU and at several batch sizes, and its states
+//! and logits against transformers and the CPU reference.
+
+mod common;
+
+use common::fixtures::{Sample, TOLERANCE};
+use common::{gpu, max_error};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use t5_gpu::GenerationConfig;
+use t5_gpu::generate::{Request, StepDecoder, StepRow, generate};
+use t5_gpu::model::Model;
+use t5_gpu::model_files::ModelFiles;
+use t5_gpu::ops::WeightDType;
+use t5_gpu::parameters::Parameters;
+use t5_gpu::reference::Reference;
+
+#[derive(Deserialize)]
+struct Fixture {
+    options: Options,
+    translations: Vec<Translation>,
+}
+
+#[derive(Deserialize)]
+struct Options {
+    greedy: Map<String, Value>,
+    beam_4: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Translation {
+    text: String,
+    input_ids: Vec<u32>,
+    greedy: Expected,
+    beam_4: Expected,
+    encoder: Option<Sample>,
+    first_step_logits: Option<Sample>,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    token_ids: Vec<u32>,
+    text: String,
+    sequences_score: Option<f32>,
+}
+
+fn fixture() -> Fixture {
+    let fixture: Fixture =
+        serde_json::from_str(include_str!("fixtures/nano_translations.json")).unwrap();
+    assert_eq!(fixture.translations.len(), 50);
+    fixture
+}
+
+fn load() -> (ModelFiles, Model, Reference) {
+    let files = ModelFiles::embedded().unwrap();
+    let config = files.config().unwrap();
+    let weights = files.weights().unwrap();
+    let parameters = Parameters::load(&weights, &config).unwrap();
+    let model = Model::load(
+        &gpu(),
+        &config,
+        &parameters,
+        WeightDType::F32,
+        &mut |_, _| {},
+    )
+    .unwrap();
+    (files, model, Reference::new(&config, &parameters))
+}
+
+#[test]
+fn fifty_sentences_greedy_and_with_beams_are_those_of_transformers() {
+    let Fixture {
+        options,
+        translations,
+    } = fixture();
+    let (files, model, _) = load();
+    let tokenizer = files.tokenizer().unwrap().unwrap();
+    let defaults = files.generation().unwrap();
+    let config_with = |options: &Map<String, Value>| -> GenerationConfig {
+        let mut config = defaults.clone();
+        assert!(config.apply_json(options).unwrap().is_empty());
+        config
+    };
+    let (greedy, beams) = (config_with(&options.greedy), config_with(&options.beam_4));
+    for batch_size in [1, 7, 50] {
+        for batch in translations.chunks(batch_size) {
+            let sources: Vec<Vec<u32>> = batch
+                .iter()
+                .map(|of| tokenizer.encode(&of.text).unwrap())
+                .collect();
+            let mut requests = Vec::new();
+            for (source, ids) in (0..).zip(&sources) {
+                assert_eq!(*ids, batch[source as usize].input_ids);
+                requests.push(Request::new(source, ids.clone(), greedy.clone()));
+                requests.push(Request::new(source, ids.clone(), beams.clone()));
+            }
+            let encoded = model.encode(&sources).unwrap();
+            let slots = requests.iter().map(Request::slots).sum();
+            let mut decoder = model.decoder(&encoded, slots).unwrap();
+            let outputs = generate(&mut decoder, &requests, &mut ()).unwrap();
+            for (of, outputs) in batch.iter().zip(outputs.chunks_exact(2)) {
+                for (expected, found) in [&of.greedy, &of.beam_4].into_iter().zip(outputs) {
+                    assert_eq!(found[0].token_ids, expected.token_ids, "{}", of.text);
+                    let text = tokenizer.decode(&found[0].token_ids, true).unwrap();
+                    assert_eq!(text, expected.text);
+                    if let Some(score) = expected.sequences_score {
+                        let error = (found[0].score.unwrap() - score).abs();
+                        assert!(error < TOLERANCE, "{}: score off by {error}", of.text);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn states_and_logits_are_those_of_transformers_and_of_the_reference() {
+    let (_, model, reference) = load();
+    let mut sampled = 0;
+    for of in &fixture().translations {
+        let (Some(encoder), Some(logits)) = (&of.encoder, &of.first_step_logits) else {
+            continue;
+        };
+        sampled += 1;
+        let encoded = model.encode(std::slice::from_ref(&of.input_ids)).unwrap();
+        let hidden = encoded.hidden(0).unwrap();
+        encoder.assert_close(&hidden, &of.text);
+        let states = reference.encode(&of.input_ids).unwrap();
+        assert!(max_error(&hidden, &states) < TOLERANCE, "{}", of.text);
+
+        let mut fed = vec![0];
+        fed.extend(&of.greedy.token_ids[..of.greedy.token_ids.len() - 1]);
+        let expected = reference.decode(&states, &fed).unwrap();
+        let mut decoder = model.decoder(&encoded, 1).unwrap();
+        let vocab_size = decoder.vocab_size();
+        for (position, (token, expected)) in
+            (0..).zip(fed.iter().zip(expected.chunks_exact(vocab_size)))
+        {
+            let row = StepRow {
+                source: 0,
+                slot: 0,
+                parent: 0,
+                position,
+                token: *token,
+            };
+            let found = decoder.step(&[row]).unwrap();
+            if position == 0 {
+                logits.assert_close(found, &of.text);
+            }
+            let error = max_error(found, expected);
+            assert!(
+                error < TOLERANCE,
+                "{} step {position}: off by {error:e}",
+                of.text
+            );
+        }
+    }
+    assert!(sampled >= 5, "{sampled} sentences with samples");
+}
