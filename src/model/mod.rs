@@ -2,6 +2,7 @@
 
 mod decoder;
 mod encoder;
+mod forward;
 mod kv_cache;
 mod layers;
 mod stack;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 pub use decoder::Decoder;
 pub use encoder::{EncodeOptions, Encoded};
+pub use forward::{ForwardInputs, ForwardOutputs};
 pub use teacher_forcing::DecodeOptions;
 pub use trace::{Trace, TraceOptions};
 

@@ -70,6 +70,15 @@ impl Model {
     ) -> Result<(Batch, Buffer)> {
         let (gpu, d_model, padded) = (&self.gpu, self.config.d_model, self.dims.d_model);
         let lengths: Vec<usize> = match embeds {
+            Some(embeds)
+                if embeds
+                    .iter()
+                    .any(|states| !states.len().is_multiple_of(d_model)) =>
+            {
+                return Err(Error::Invalid(format!(
+                    "embeddings must be rows of d_model = {d_model}"
+                )));
+            }
             Some(embeds) => embeds.iter().map(|states| states.len() / d_model).collect(),
             None => ids.iter().map(Vec::len).collect(),
         };
