@@ -70,6 +70,9 @@ pub struct RequestArgs {
     run: RunArgs,
     #[command(flatten)]
     options: GenerationArgs,
+    /// What the output begins with
+    #[arg(long, value_name = "TEXT", conflicts_with = "decoder_input_ids")]
+    target_prefix: Option<String>,
 }
 
 impl RequestArgs {
@@ -87,8 +90,15 @@ impl RequestArgs {
         options.apply_json(&self.options.given())?;
         options.validate()?;
         let lines = Lines::open(&self.run.lines, console);
+        let pipeline = self.run.pipeline(&files, console)?;
+        if let Some(text) = &self.target_prefix {
+            let mut ids = encode(pipeline.tokenizer(), text)?;
+            // The output goes on where the text ends.
+            ids.pop_if(|last| options.eos_token_id.contains(last));
+            options.decoder_input_ids = ids;
+        }
         let service = Generating {
-            pipeline: self.run.pipeline(&files, console)?,
+            pipeline,
             options,
             prefix: task.prefix,
             with_score: false,

@@ -58,9 +58,9 @@ impl Request {
 /// One of the outputs of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
-    /// `None` where the model directory has no tokenizer.
+    /// The decoder prefix and what follows it; `None` where the model directory has no tokenizer.
     pub text: Option<String>,
-    /// With `</s>`, without the start token.
+    /// With `</s>`, without the start token and the decoder prefix.
     pub token_ids: Vec<u32>,
     /// Beam search's score of the sequence.
     pub score: Option<f32>,
@@ -299,19 +299,23 @@ impl Pipeline {
         let outputs = generate::generate(&mut decoder, &requests, &mut ())?;
         outputs
             .into_iter()
-            .map(|outputs| {
+            .zip(&requests)
+            .map(|(outputs, request)| {
                 outputs
                     .into_iter()
-                    .map(|output| self.output(output))
+                    .map(|output| self.output(output, request))
                     .collect()
             })
             .collect()
     }
 
-    fn output(&self, output: generate::Output) -> Result<Output> {
+    /// The text begins with the decoder prefix, as the sequences of transformers do; the token ids do not.
+    fn output(&self, output: generate::Output, request: &generate::Request) -> Result<Output> {
+        let mut ids = request.config.decoder_prompt()?.split_off(1);
+        ids.extend_from_slice(&output.token_ids);
         let tokenizer = self.tokenizer.as_ref();
         let text = tokenizer
-            .map(|tokenizer| tokenizer.decode(&output.token_ids, true))
+            .map(|tokenizer| tokenizer.decode(&ids, true))
             .transpose()?;
         Ok(Output {
             text,

@@ -43,12 +43,13 @@ impl Pipeline {
         let mut decoder = self.model.decoder(&encoded, request.slots())?;
         let mut stream = TextStream {
             tokenizer,
-            ids: Vec::new(),
+            ids: request.config.decoder_prompt()?.split_off(1),
             given: String::new(),
             sink,
         };
-        let mut outputs = generate::generate(&mut decoder, &[request], &mut stream)?;
-        let output = self.output(outputs.swap_remove(0).swap_remove(0))?;
+        let mut outputs =
+            generate::generate(&mut decoder, std::slice::from_ref(&request), &mut stream)?;
+        let output = self.output(outputs.swap_remove(0).swap_remove(0), &request)?;
         stream.give(output.text.as_deref().unwrap_or_default())?;
         Ok(output)
     }

@@ -258,3 +258,24 @@ fn a_closed_pipe_stops_quietly() {
     assert!(status.success(), "{status}");
     assert_eq!(stderr, "");
 }
+
+/// The output goes on from the text given; fed as ids, with --stream and with beams it is the same.
+#[test]
+fn a_target_prefix_is_continued() {
+    let run = |extra: &[&str]| {
+        let mut arguments = vec!["translate", "--num-beams", "1", "I have a small house."];
+        arguments.extend(extra);
+        stdout(&mut t5_gpu(arguments))
+    };
+    let free = run(&[]);
+    let begun = run(&["--target-prefix", "Wir haben"]);
+    assert!(!free.starts_with("Wir haben"), "{free}");
+    assert!(
+        begun.starts_with("Wir haben ") && begun.contains("Haus"),
+        "{begun}"
+    );
+    assert_eq!(run(&["--target-prefix", "Wir haben", "--stream"]), begun);
+    let ids = stdout(&mut t5_gpu(["tokenize", "Wir haben"]));
+    let ids: Vec<&str> = ids.split_whitespace().filter(|id| *id != "1").collect();
+    assert_eq!(run(&["--decoder-input-ids", &ids.join(",")]), begun);
+}
