@@ -5,5 +5,6 @@ mod beam;
 mod config;
 mod processors;
 mod processors_vs_transformers;
+mod sampling;
 mod toy;
 mod toy_vs_transformers;

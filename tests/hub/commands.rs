@@ -1,12 +1,9 @@
 //! `pull`, `models` and `--model NAME`, as processes of their own with the variables that Hugging Face's tools read.
-#![cfg(feature = "hub")]
-
-mod hub_server;
 
 use std::path::Path;
 
+use super::server::Hub;
 use assert_cmd::Command;
-use hub_server::Hub;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -1,0 +1,7 @@
+//! The files of a model directory: configs, weights, tokenizers.
+
+mod checkpoint;
+mod config;
+mod pytorch;
+mod tokenizer;
+mod tokenizer_kinds;
