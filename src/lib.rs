@@ -17,6 +17,8 @@
 //! [`hub`] (names to directories), [`checkpoint`] and [`parameters`] (files to tensors), [`tokenizer`], [`model`] (encoder and decoder on a
 //! [`gpu::Gpu`]), [`generate`] (which token next) and [`reference`](mod@reference) (the same model in plain Rust).
 
+#![warn(missing_docs)]
+
 pub mod alignment;
 pub mod checkpoint;
 pub mod config;

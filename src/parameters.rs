@@ -10,7 +10,9 @@ use crate::{Error, ModelType, Result, T5Config};
 pub struct Parameters<'a> {
     /// Token embedding, `[vocab_size, d_model]`, shared by encoder and decoder.
     pub shared: Tensor<'a>,
+    /// The encoder.
     pub encoder: StackParameters<'a>,
+    /// The decoder.
     pub decoder: StackParameters<'a>,
     /// `[vocab_size, d_model]` where the checkpoint has a head of its own; else the shared embedding is the head.
     pub lm_head: Option<Tensor<'a>>,
@@ -18,6 +20,7 @@ pub struct Parameters<'a> {
 
 /// Encoder or decoder.
 pub struct StackParameters<'a> {
+    /// First to last.
     pub blocks: Vec<BlockParameters<'a>>,
     /// `[d_model]`
     pub final_layer_norm: Tensor<'a>,
@@ -25,8 +28,11 @@ pub struct StackParameters<'a> {
 
 /// One block: self-attention, in the decoder cross-attention, feed-forward.
 pub struct BlockParameters<'a> {
+    /// Attention within the sequence.
     pub self_attention: AttentionParameters<'a>,
+    /// Attention to the source: the decoder's alone.
     pub cross_attention: Option<AttentionParameters<'a>>,
+    /// The feed-forward layer.
     pub feed_forward: FeedForwardParameters<'a>,
 }
 

@@ -9,8 +9,11 @@ use crate::Result;
 /// What one random tensor looks like.
 #[derive(Clone, Debug)]
 pub struct RandomTensor {
+    /// Its name in a checkpoint.
     pub name: String,
+    /// Its dimensions.
     pub shape: Vec<usize>,
+    /// What its values scatter around.
     pub mean: f32,
     /// Standard deviation; values are uniform.
     pub deviation: f32,

@@ -6,8 +6,11 @@ use std::ops::Range;
 /// Element types a checkpoint may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DType {
+    /// Four bytes, IEEE single precision.
     F32,
+    /// Two bytes, IEEE half precision.
     F16,
+    /// Two bytes, the upper half of an f32.
     BF16,
 }
 
@@ -24,8 +27,11 @@ impl DType {
 /// A tensor in row-major order; its bytes are borrowed from the mapped file where they can be.
 #[derive(Clone, Debug)]
 pub struct Tensor<'a> {
+    /// Its name in the checkpoint.
     pub name: String,
+    /// The type of its elements.
     pub dtype: DType,
+    /// Its dimensions; the last varies fastest.
     pub shape: Vec<usize>,
     /// Little-endian elements, `shape.product() * dtype.size()` bytes, of no particular alignment.
     pub data: Cow<'a, [u8]>,

@@ -39,6 +39,7 @@ pub struct GenerationConfig {
     pub num_return_sequences: usize,
     /// Hypotheses are ranked by `log-probability / length^length_penalty`.
     pub length_penalty: f64,
+    /// When beam search stops.
     pub early_stopping: EarlyStopping,
 
     /// No n-gram of this size twice in the output (0: off).
@@ -62,6 +63,7 @@ pub struct GenerationConfig {
 
     /// Draw the next token instead of taking the likeliest.
     pub do_sample: bool,
+    /// Divides logits before sampling.
     pub temperature: f64,
     /// Draw from the so many likeliest tokens (0: off).
     pub top_k: usize,
@@ -80,7 +82,9 @@ pub struct GenerationConfig {
 
     /// Tokens that end an output.
     pub eos_token_id: Vec<u32>,
+    /// What transformers fills batches up with; nothing is padded with it here.
     pub pad_token_id: Option<u32>,
+    /// The start token where `decoder_start_token_id` is not set.
     pub bos_token_id: Option<u32>,
     /// The token the decoder starts from; where it is not set, `bos_token_id` is.
     pub decoder_start_token_id: Option<u32>,
@@ -129,7 +133,9 @@ impl Default for GenerationConfig {
 /// How long an output may and must be, counted in decoder tokens: start token and prefix included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LengthLimits {
+    /// No sequence grows beyond this many tokens.
     pub max_length: usize,
+    /// No sequence ends before this many tokens.
     pub min_length: usize,
 }
 

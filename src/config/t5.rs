@@ -36,6 +36,7 @@ pub enum Activation {
 /// A T5-family architecture, read from `config.json`, defaulted as transformers does and validated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct T5Config {
+    /// The member of the family.
     pub model_type: ModelType,
     /// Rows of the embedding and of the head; may exceed the tokenizer's vocabulary.
     pub vocab_size: usize,
@@ -45,23 +46,33 @@ pub struct T5Config {
     pub d_kv: usize,
     /// Width of the feed-forward's inner layer.
     pub d_ff: usize,
+    /// Attention heads of every layer.
     pub num_heads: usize,
     /// Encoder blocks.
     pub num_layers: usize,
     /// Decoder blocks.
     pub num_decoder_layers: usize,
+    /// Rows of a relative position bias table.
     pub relative_attention_num_buckets: usize,
+    /// Distances from here on share the last bucket.
     pub relative_attention_max_distance: usize,
+    /// Added to the mean square in T5LayerNorm.
     pub layer_norm_epsilon: f32,
+    /// The feed-forward's non-linearity.
     pub activation: Activation,
     /// Whether the feed-forward multiplies `act(wi_0 x)` with `wi_1 x`.
     pub gated: bool,
+    /// Whether embedding and head were trained as one.
     pub tie_word_embeddings: bool,
     /// Whether the decoder's output is multiplied by `d_model^-0.5` before the head.
     pub scale_decoder_outputs: bool,
+    /// The length the model was trained with; no limit here.
     pub n_positions: usize,
+    /// Fills up batches in training; T5's start token too.
     pub pad_token_id: u32,
+    /// Tokens that end a sequence.
     pub eos_token_id: Vec<u32>,
+    /// The token that decoding begins with.
     pub decoder_start_token_id: Option<u32>,
     /// `task_specific_params`, a block of generation options (and a `prefix`) a task.
     pub task_specific_params: BTreeMap<String, Map<String, Value>>,

@@ -7,6 +7,7 @@ use crate::{Error, Result};
 pub struct DeviceInfo {
     /// What `--device INDEX` takes: the place in the list, best adapter first.
     pub index: usize,
+    /// The adapter's name, as its driver gives it.
     pub name: String,
     /// "vulkan", "metal" or "dx12"
     pub backend: String,
@@ -14,10 +15,13 @@ pub struct DeviceInfo {
     pub device_type: String,
     /// The driver's name and version.
     pub driver: String,
+    /// The largest buffer, bytes.
     pub max_buffer_bytes: u64,
     /// The most one shader binding can reach; larger tensors are split.
     pub max_binding_bytes: u64,
+    /// Workgroup memory a kernel may use, bytes.
     pub max_workgroup_memory: u32,
+    /// Threads a workgroup may have.
     pub max_workgroup_size: u32,
     /// Smallest and largest subgroup.
     pub subgroup_size: (u32, u32),

@@ -8,7 +8,9 @@ use super::Gpu;
 /// How a kernel uses the storage buffer at a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
+    /// Reads alone.
     Read,
+    /// Reads and writes.
     ReadWrite,
 }
 

@@ -13,7 +13,9 @@ use crate::{Error, Result};
 pub struct KernelTime {
     /// The WGSL file's name.
     pub kernel: &'static str,
+    /// Dispatches.
     pub calls: usize,
+    /// GPU time of all of them.
     pub total: Duration,
 }
 

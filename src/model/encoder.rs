@@ -23,6 +23,7 @@ pub struct EncodeOptions<'a> {
     pub attention_mask: Option<&'a [Vec<bool>]>,
     /// A factor on each head's attention weights, `[num_layers, num_heads]`.
     pub head_mask: Option<&'a [f32]>,
+    /// What is wanted besides the last hidden state.
     pub trace: TraceOptions,
 }
 

@@ -30,7 +30,9 @@ pub struct ForwardInputs<'a> {
     pub decoder_head_mask: Option<&'a [f32]>,
     /// A factor on each cross-attention head's weights, `[num_decoder_layers, num_heads]`.
     pub cross_attn_head_mask: Option<&'a [f32]>,
+    /// Whether the traces hold hidden states.
     pub output_hidden_states: bool,
+    /// Whether the traces hold attention weights.
     pub output_attentions: bool,
 }
 

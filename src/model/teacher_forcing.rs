@@ -17,6 +17,7 @@ pub struct DecodeOptions<'a> {
     pub head_mask: Option<&'a [f32]>,
     /// A factor on each cross-attention head's weights, `[num_decoder_layers, num_heads]`.
     pub cross_attn_head_mask: Option<&'a [f32]>,
+    /// What is wanted besides the logits.
     pub trace: TraceOptions,
 }
 

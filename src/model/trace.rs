@@ -19,7 +19,9 @@ pub struct Trace {
 /// Which parts of a [`Trace`] are wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TraceOptions {
+    /// Every layer's hidden states.
     pub hidden_states: bool,
+    /// Every layer's attention weights.
     pub attentions: bool,
 }
 

@@ -72,19 +72,25 @@ pub(super) fn variants() -> Vec<Kernel> {
 pub struct AttentionArgs<'a> {
     /// `[batch, queries, q_width]`
     pub q: &'a Buffer,
+    /// Floats from one query to the next.
     pub q_width: usize,
     /// `[batch, keys, kv_width]`
     pub kv: &'a Buffer,
+    /// Floats from one key to the next.
     pub kv_width: usize,
+    /// Where a row's keys begin.
     pub k_offset: usize,
+    /// Where a row's values begin.
     pub v_offset: usize,
     /// `[heads, 2 * max_distance + 1]`, added to scores by clamped key - query.
     pub bias: Option<&'a Buffer>,
+    /// Farther keys get the bias of this distance.
     pub max_distance: usize,
     /// `[batch, keys]` u32, 0 hides a key.
     pub mask: &'a Buffer,
     /// Whether a query sees only keys up to its own position.
     pub causal: bool,
+    /// Heads side by side in a row.
     pub heads: usize,
     /// Padded width of a head, at most 256.
     pub head_width: usize,

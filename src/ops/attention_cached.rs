@@ -43,7 +43,9 @@ pub struct CachedAttentionArgs<'a> {
     pub rows: &'a Buffer,
     /// Self: `[rows, q k v]`; cross: `[rows, q]`.
     pub q: &'a Buffer,
+    /// What is attended to.
     pub kind: CachedKind<'a>,
+    /// Heads side by side in a row.
     pub heads: usize,
     /// Padded width of a head, at most 256.
     pub head_width: usize,
@@ -60,10 +62,13 @@ pub enum CachedKind<'a> {
         cache: &'a Buffer,
         /// `[slots, capacity]`: the slot that holds position t of this slot's hypothesis.
         history: &'a Buffer,
+        /// Hypotheses that the cache has room for.
         slots: usize,
+        /// Positions that the cache has room for.
         capacity: usize,
         /// `[heads, 2 * max_distance + 1]`
         bias: &'a Buffer,
+        /// Farther keys get the bias of this distance.
         max_distance: usize,
     },
     /// Cross-attention.
@@ -72,7 +77,9 @@ pub enum CachedKind<'a> {
         kv: &'a Buffer,
         /// `[sources, keys]`, 0 hides a key.
         mask: &'a Buffer,
+        /// Encoded sources.
         sources: usize,
+        /// Positions a source.
         keys: usize,
     },
 }

@@ -38,6 +38,7 @@ pub struct Norm<'a> {
     pub gain: &'a Buffer,
     /// The true width, which the mean is over.
     pub width: usize,
+    /// Added to the mean square.
     pub eps: f32,
 }
 
@@ -47,10 +48,13 @@ pub struct LinearArgs<'a> {
     pub x: &'a Buffer,
     /// Applied to each row of `x` before the product.
     pub norm: Option<Norm<'a>>,
+    /// `[outputs, x's width]`
     pub weights: &'a Matrix,
     /// `[rows, out_width]`
     pub out: &'a Buffer,
+    /// Floats from one row of `out` to the next.
     pub out_width: usize,
+    /// What becomes of the product.
     pub epilogue: Epilogue,
     /// Multiplies the product.
     pub scale: f32,

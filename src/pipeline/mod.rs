@@ -39,6 +39,7 @@ pub struct LoadOptions {
 pub struct Request {
     /// Token ids with `</s>`.
     pub input_ids: Vec<u32>,
+    /// How to decode.
     pub options: GenerationConfig,
     /// Whether outputs come with their tokens' log-probabilities.
     pub token_logprobs: bool,

@@ -5,7 +5,9 @@ use super::linear::dot;
 /// One attention over one sequence; heads lie side by side in the columns of `q`, `k` and `v`.
 #[derive(Clone, Copy)]
 pub struct Attention<'a> {
+    /// Heads side by side in a row.
     pub num_heads: usize,
+    /// Width of a head.
     pub d_kv: usize,
     /// `[queries, num_heads * d_kv]`
     pub q: &'a [f32],

@@ -84,11 +84,14 @@ fn default_tolerance() -> f64 {
 pub struct Check {
     /// `generate "Hello there"`
     pub what: String,
+    /// What became of it.
     pub verdict: Verdict,
 }
 
+/// Whether a known answer is given.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
+    /// The answer is given.
     Met,
     /// What was expected and what came instead.
     Missed(String),

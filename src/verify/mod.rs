@@ -20,15 +20,18 @@ const BOUND: f32 = 1e-4;
 /// One step of the computation on the device beside the reference's.
 #[derive(Clone, Debug)]
 pub struct Stage {
+    /// What is compared.
     pub name: String,
     /// The largest absolute difference; infinite where the device gave what is no number.
     pub max_error: f32,
+    /// The mean of all differences.
     pub mean_error: f32,
     /// What `max_error` must not exceed: 1e-4, and as much more as the stage's largest value exceeds 10.
     pub bound: f32,
 }
 
 impl Stage {
+    /// Whether the largest difference is within the bound.
     pub fn is_ok(&self) -> bool {
         self.max_error <= self.bound
     }
@@ -39,13 +42,16 @@ impl Stage {
 pub struct Tokens {
     /// "greedy" or "4 beams".
     pub strategy: &'static str,
+    /// Inputs that were decoded.
     pub inputs: usize,
     /// Inputs whose tokens are all equal.
     pub equal: usize,
+    /// Where the tokens part, if they do.
     pub first_difference: Option<Difference>,
 }
 
 impl Tokens {
+    /// Whether all tokens are equal.
     pub fn is_ok(&self) -> bool {
         self.equal == self.inputs
     }
@@ -54,16 +60,22 @@ impl Tokens {
 /// Where outputs part; `None` for a token is the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Difference {
+    /// Which input.
     pub input: usize,
+    /// Which token.
     pub position: usize,
+    /// The reference's token; `None` where it has ended.
     pub expected: Option<u32>,
+    /// The device's token; `None` where it has ended.
     pub found: Option<u32>,
 }
 
 /// What [`compare`] found.
 #[derive(Clone, Debug)]
 pub struct Comparison {
+    /// Every stage of the model.
     pub stages: Vec<Stage>,
+    /// Every way of decoding.
     pub tokens: Vec<Tokens>,
 }
 

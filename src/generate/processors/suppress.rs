@@ -6,6 +6,7 @@ pub struct SuppressTokens {
 }
 
 impl SuppressTokens {
+    /// Rules out these tokens.
     pub fn new(tokens: &[u32]) -> Self {
         Self {
             tokens: tokens.to_vec(),
