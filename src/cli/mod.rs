@@ -10,6 +10,7 @@ mod inspect;
 mod models;
 mod module_tree;
 mod pull;
+mod random;
 mod request;
 mod score;
 mod serve;
@@ -42,6 +43,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Devices(devices::Devices),
     Bench(bench::Bench),
+    Random(random::Random),
     Pull(pull::Pull),
     Models(models::Models),
 }
@@ -101,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Random(command) => command.run(),
         Command::Pull(command) => command.run(),
         Command::Models(command) => command.run(),
     };

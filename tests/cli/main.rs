@@ -5,6 +5,7 @@ mod errors;
 mod inspect;
 mod jsonl;
 mod lines;
+mod random;
 
 use std::fs;
 use std::path::{Path, PathBuf};
