@@ -1,5 +1,6 @@
 //! `random`
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
@@ -57,7 +58,14 @@ fn writes_a_model_that_runs() {
     assert_eq!(inspected["dtypes"].as_object().unwrap().len(), 1);
     assert!(inspected["dtypes"]["F16"].is_u64(), "{inspected}");
 
-    let request = json!({"input_ids": [37, 629, 19, 1], "max_new_tokens": 3, "min_new_tokens": 3});
+    let options = json!({"max_new_tokens": 8, "min_new_tokens": 8});
+    let requests: String = [[37, 629, 19, 1], [8, 1100, 4, 1]]
+        .map(|input_ids| {
+            let mut request = options.clone();
+            request["input_ids"] = json!(input_ids);
+            format!("{request}\n")
+        })
+        .concat();
     let mut generate = t5_gpu([
         "generate",
         "--jsonl",
@@ -66,9 +74,20 @@ fn writes_a_model_that_runs() {
         "--model",
         text(&directory),
     ]);
-    let answers = json_lines(&stdout(generate.write_stdin(format!("{request}\n"))));
-    let tokens = answers[0]["outputs"][0]["token_ids"].as_array().unwrap();
-    assert_eq!(tokens.len(), 3, "{answers:?}");
+    let answers = json_lines(&stdout(generate.write_stdin(requests)));
+    let outputs: Vec<Vec<u64>> = answers
+        .iter()
+        .map(|answer| serde_json::from_value(answer["outputs"][0]["token_ids"].clone()).unwrap())
+        .collect();
+    // A model that repeats the token it is fed, whatever the source, would make comparisons of tokens worthless.
+    let different = |tokens: &[u64]| tokens.iter().collect::<BTreeSet<_>>().len();
+    assert!(
+        outputs
+            .iter()
+            .all(|tokens| tokens.len() == 8 && different(tokens) > 3),
+        "{outputs:?}"
+    );
+    assert_ne!(outputs[0], outputs[1]);
 }
 
 #[test]
