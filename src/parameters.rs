@@ -154,22 +154,31 @@ pub fn layout(config: &T5Config) -> Vec<(String, Vec<usize>)> {
     all
 }
 
-/// Random weights of this architecture: T5's initialisation, but for norms that differ from one and position biases
-/// large enough to matter, so that what is computed from them exercises every part of the model.
+/// Random weights of this architecture: T5's initialisation, but for norms that differ from one and gains that make what
+/// is computed from them worth comparing: tokens that depend on the source and on all tokens before.
 ///
 /// The same seed gives the same weights.
 pub fn random(config: &T5Config, seed: u64, dtype: DType) -> RandomWeights {
     let spread = |name: &str| {
-        let inverse_variance = match name.rsplit('.').nth(1).unwrap_or_default() {
-            "layer_norm" | "final_layer_norm" => return (1.0, 0.1),
-            "shared" | "relative_attention_bias" => 1,
+        let mut parts = name.rsplit('.').skip(1);
+        let (part, module) = (
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
+        );
+        // Layers outweigh the embedding, or a tied head gives back the token that was fed. Attention looks sharply at
+        // some positions and outweighs the rest, or the decoder hardly depends on its tokens. (Found by trying.)
+        let (gain, inverse_variance) = match (part, module) {
+            ("layer_norm" | "final_layer_norm", _) => return (1.0, 0.1),
+            ("shared", _) => (1.0, 1),
+            ("relative_attention_bias", _) => (4.0, 1),
             // Queries carry the 1/sqrt(d_kv) that attention does not divide by.
-            "q" => config.d_model * config.d_kv,
-            "o" => config.inner_dim(),
-            "wo" => config.d_ff,
-            _ => config.d_model,
+            ("q", _) => (1.0, config.d_model * config.d_kv),
+            ("o", "SelfAttention") => (8.0, config.inner_dim()),
+            ("o", _) => (2.0, config.inner_dim()),
+            ("wo", _) => (2.0, config.d_ff),
+            _ => (1.0, config.d_model),
         };
-        (0.0, (inverse_variance as f32).powf(-0.5))
+        (0.0, gain * (inverse_variance as f32).powf(-0.5))
     };
     let specs = layout(config).into_iter().map(|(name, shape)| {
         let (mean, deviation) = spread(&name);

@@ -10,11 +10,15 @@ use serde_json::{Map, json};
 use super::{DType, TensorSource};
 use crate::{Error, Result};
 
-/// Writes every tensor of `source` to a safetensors file.
+/// Writes every tensor of `source` to a safetensors file. `progress` is told the bytes of tensors written and in all.
 ///
 /// # Errors
-/// [`Error::Io`] names the file; errors of the source are passed on.
-pub fn write_safetensors(source: &dyn TensorSource, path: &Path) -> Result<()> {
+/// [`Error::File`] names the file that cannot be written; errors of the source are passed on.
+pub fn write_safetensors(
+    source: &dyn TensorSource,
+    path: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<()> {
     let mut entries = Vec::new();
     for name in source.names() {
         if let Some(tensor) = source.tensor(name)? {
@@ -46,17 +50,20 @@ pub fn write_safetensors(source: &dyn TensorSource, path: &Path) -> Result<()> {
     let mut header = serde_json::to_vec(&header).expect("a map of strings and numbers is JSON");
     header.resize(header.len().next_multiple_of(8), b' ');
 
-    let io = |source| Error::Io {
+    let io = |error| Error::File {
         path: path.to_owned(),
-        source,
+        message: format!("cannot be written: {error}"),
     };
     let mut file = BufWriter::new(File::create(path).map_err(io)?);
     file.write_all(&(header.len() as u64).to_le_bytes())
         .map_err(io)?;
     file.write_all(&header).map_err(io)?;
+    let mut written = 0;
     for (_, name, ..) in &entries {
         if let Some(tensor) = source.tensor(name)? {
             file.write_all(&tensor.data).map_err(io)?;
+            written += tensor.data.len();
+            progress(written as u64, end as u64);
         }
     }
     file.flush().map_err(io)

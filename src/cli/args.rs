@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use t5_gpu::{LoadOptions, ModelFiles, Pipeline, Result, WeightDType, hub};
+use t5_gpu::{LoadOptions, ModelFiles, Pipeline, Result, T5Config, WeightDType, hub};
 
 use super::console::Console;
 
@@ -183,6 +183,15 @@ impl GenerationArgs {
         options.retain(|_, value| !value.is_null());
         options
     }
+}
+
+/// The architecture published under that name.
+pub fn preset(arch: &str) -> t5_gpu::Result<T5Config> {
+    T5Config::preset(arch).ok_or_else(|| t5_gpu::Error::Unsupported {
+        what: "architecture",
+        found: arch.into(),
+        supported: T5Config::PRESETS.join(", "),
+    })
 }
 
 pub fn dtype(text: &str) -> Result<WeightDType, String> {

@@ -12,6 +12,7 @@ mod inspect;
 mod models;
 mod module_tree;
 mod pull;
+mod random;
 mod request;
 mod score;
 mod serve;
@@ -50,6 +51,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Devices(devices::Devices),
     Bench(bench::Bench),
+    Random(random::Random),
     Pull(pull::Pull),
     Models(models::Models),
 }
@@ -111,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Random(command) => command.run(),
         Command::Pull(command) => command.run(),
         Command::Models(command) => command.run(),
     };

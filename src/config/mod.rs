@@ -5,6 +5,7 @@ mod generation;
 mod generation_json;
 mod presets;
 mod t5;
+mod t5_json;
 
 pub use generation::{EarlyStopping, GenerationConfig, LengthLimits};
 pub use t5::{Activation, ModelType, T5Config};

@@ -6,6 +6,7 @@ mod inside;
 mod inspect;
 mod jsonl;
 mod lines;
+mod random;
 mod verify;
 
 use std::fs;

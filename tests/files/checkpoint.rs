@@ -346,7 +346,9 @@ fn written_files_are_safetensors() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.safetensors");
     let source = Two((1..9).collect());
-    write_safetensors(&source, &path).unwrap();
+    let mut told = Vec::new();
+    write_safetensors(&source, &path, &mut |done, total| told.push((done, total))).unwrap();
+    assert_eq!(told, [(8, 14), (14, 14)]);
     let bytes = std::fs::read(&path).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(file.len(), 2);
@@ -359,6 +361,10 @@ fn written_files_are_safetensors() {
         (b.dtype(), b.shape(), b.data()),
         (Dtype::F32, &[1, 2][..], &source.0[..])
     );
-    let error = line(write_safetensors(&source, &dir.path().join("no/where")).unwrap_err());
-    assert!(error.contains("where"), "{error}");
+    let nowhere = dir.path().join("no/where");
+    let error = line(write_safetensors(&source, &nowhere, &mut |_, _| ()).unwrap_err());
+    assert!(
+        error.contains("where") && error.contains("cannot be written"),
+        "{error}"
+    );
 }

@@ -179,3 +179,36 @@ fn presets_equal_their_configs() {
     let mt5_small = T5Config::from_json(r#"{"model_type": "mt5", "tie_word_embeddings": false}"#);
     assert_eq!(T5Config::preset("mt5-small"), mt5_small.ok());
 }
+
+#[test]
+fn configs_are_read_back_as_they_were_written() {
+    let back = |config: &T5Config| {
+        T5Config::from_json(&serde_json::Value::Object(config.to_json()).to_string()).unwrap()
+    };
+    for name in T5Config::PRESETS {
+        let config = T5Config::preset(name).unwrap();
+        assert_eq!(back(&config), config, "{name}");
+    }
+    let mut odd = T5Config::preset("flan-t5-small").unwrap();
+    odd.eos_token_id = vec![1, 7];
+    odd.scale_decoder_outputs = true;
+    odd.decoder_start_token_id = None;
+    odd.layer_norm_epsilon = 3e-7;
+    odd.num_decoder_layers = 3;
+    let task = json!({"prefix": "translate: ", "num_beams": 4});
+    odd.task_specific_params
+        .insert("translation".into(), task.as_object().unwrap().clone());
+    assert_eq!(back(&odd), odd);
+    for activation in [
+        t5_gpu::Activation::Relu,
+        t5_gpu::Activation::Gelu,
+        t5_gpu::Activation::GeluNew,
+        t5_gpu::Activation::Silu,
+    ] {
+        for gated in [false, true] {
+            odd.activation = activation;
+            odd.gated = gated;
+            assert_eq!(back(&odd), odd);
+        }
+    }
+}
