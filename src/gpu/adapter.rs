@@ -40,11 +40,8 @@ impl DeviceInfo {
 
 /// Features that are used where the adapter has them.
 pub(super) fn optional_features() -> wgpu::Features {
-    wgpu::Features::SUBGROUP
-        | wgpu::Features::TIMESTAMP_QUERY
-        | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES
-        | wgpu::Features::PIPELINE_CACHE
-        | wgpu::Features::SHADER_INT64
+    // For profiles.
+    wgpu::Features::TIMESTAMP_QUERY
 }
 
 /// Features without which nothing runs. Vulkan (push constants), Metal and DX12 (root constants) all have them.

@@ -4,7 +4,7 @@ use super::Model;
 use super::trace::{TraceBuffers, TraceOptions};
 use super::weights::{CrossAttention, FeedForward, Stack};
 use crate::gpu::{Buffer, Plan};
-use crate::ops::{Attention, AttentionArgs, Embed, Epilogue, Linear, Quantized, RmsNorm};
+use crate::ops::{Attention, AttentionArgs, Embed, Epilogue, Linear, Matrix, Quantized, RmsNorm};
 use crate::{Error, Result};
 
 /// Sequences side by side, padded to the longest.
@@ -187,6 +187,20 @@ impl Model {
     }
 }
 
+/// What an attention layer attends to.
+struct Keys<'a> {
+    batch: &'a Batch,
+    /// Where keys and values lie, if not in the projection of the queries' own input.
+    kv: Option<&'a Buffer>,
+    /// Floats from one key to the next.
+    kv_width: usize,
+    /// Where a row's keys begin; its values follow them.
+    k_offset: usize,
+    bias: Option<&'a Buffer>,
+    causal: bool,
+    head_mask: Option<Buffer>,
+}
+
 impl StackRun<'_> {
     fn record(&mut self, linear: &Linear) {
         linear.record(&self.model.gpu, self.batch.rows(), self.plan);
@@ -203,112 +217,91 @@ impl StackRun<'_> {
     }
 
     fn self_attention(&mut self, stack: &Stack, index: usize) -> Result<()> {
-        let (model, inner) = (self.model, self.model.dims.inner);
-        let attention = &stack.blocks[index].self_attention;
-        let masked = model.head_mask(self.options.head_mask, index)?;
-        let weights = self.trace_attention(self.batch.width)?;
-        let linear = model.linear(
-            self.x,
-            Some(&attention.norm),
-            &attention.qkv,
-            &self.qkv,
-            Epilogue::Store,
-            self.scratch.as_ref(),
-        );
-        self.record(&linear);
-        let args = AttentionArgs {
-            q: &self.qkv,
-            q_width: 3 * inner,
-            kv: &self.qkv,
+        let layer = &stack.blocks[index].self_attention;
+        let inner = self.model.dims.inner;
+        let keys = Keys {
+            batch: self.batch,
+            kv: None,
             kv_width: 3 * inner,
             k_offset: inner,
-            v_offset: 2 * inner,
             bias: Some(stack.bias(index)),
-            max_distance: model.config.relative_attention_max_distance,
-            mask: &self.batch.mask,
             causal: self.options.causal,
-            heads: model.config.num_heads,
-            head_width: model.dims.d_kv,
-            head_scale: masked.as_ref().unwrap_or(&model.weights.ones),
-            out: &self.attended,
-            weights: weights.as_ref(),
+            head_mask: self.model.head_mask(self.options.head_mask, index)?,
         };
-        let batch = self.batch;
-        Attention::new(&model.gpu, &args).record(
-            &model.gpu,
-            batch.lengths.len(),
-            batch.width,
-            batch.width,
-            self.plan,
-        );
+        let weights = self.attention(&layer.norm, &layer.qkv, &keys, &layer.o)?;
         self.trace.attentions.extend(weights);
-        let linear = model.linear(
-            &self.attended,
-            None,
-            &attention.o,
-            self.x,
-            Epilogue::Add,
-            self.scratch.as_ref(),
-        );
-        self.record(&linear);
         Ok(())
     }
 
     fn cross_attention(
         &mut self,
-        attention: &CrossAttention,
+        layer: &CrossAttention,
         cross: &CrossInput<'_>,
         index: usize,
     ) -> Result<()> {
-        let (model, inner) = (self.model, self.model.dims.inner);
-        let masked = model.head_mask(cross.head_mask, index)?;
-        let weights = self.trace_attention(cross.source.width)?;
-        // The front of the qkv buffer serves for the queries alone.
-        let linear = model.linear(
+        let keys = Keys {
+            batch: cross.source,
+            kv: Some(&cross.keys_values[index]),
+            kv_width: 2 * self.model.dims.inner,
+            k_offset: 0,
+            bias: None,
+            causal: false,
+            head_mask: self.model.head_mask(cross.head_mask, index)?,
+        };
+        let weights = self.attention(&layer.norm, &layer.q, &keys, &layer.o)?;
+        self.trace.cross_attentions.extend(weights);
+        Ok(())
+    }
+
+    /// Norm, projection (of queries alone, or of queries, keys and values), attention, output added to the residual
+    /// stream. Returns the attention weights where they are wanted.
+    fn attention(
+        &mut self,
+        norm: &Buffer,
+        projection: &Matrix,
+        keys: &Keys<'_>,
+        output: &Matrix,
+    ) -> Result<Option<Buffer>> {
+        let (model, inner, batch) = (self.model, self.model.dims.inner, self.batch);
+        let weights = self.trace_attention(keys.batch.width)?;
+        let scratch = self.scratch.as_ref();
+        let projected = model.linear(
             self.x,
-            Some(&attention.norm),
-            &attention.q,
+            Some(norm),
+            projection,
             &self.qkv,
             Epilogue::Store,
-            self.scratch.as_ref(),
+            scratch,
         );
-        self.record(&linear);
         let args = AttentionArgs {
             q: &self.qkv,
-            q_width: inner,
-            kv: &cross.keys_values[index],
-            kv_width: 2 * inner,
-            k_offset: 0,
-            v_offset: inner,
-            bias: None,
-            max_distance: 0,
-            mask: &cross.source.mask,
-            causal: false,
+            q_width: projection.rows(),
+            kv: keys.kv.unwrap_or(&self.qkv),
+            kv_width: keys.kv_width,
+            k_offset: keys.k_offset,
+            v_offset: keys.k_offset + inner,
+            bias: keys.bias,
+            max_distance: model.config.relative_attention_max_distance,
+            mask: &keys.batch.mask,
+            causal: keys.causal,
             heads: model.config.num_heads,
             head_width: model.dims.d_kv,
-            head_scale: masked.as_ref().unwrap_or(&model.weights.ones),
+            head_scale: keys.head_mask.as_ref().unwrap_or(&model.weights.ones),
             out: &self.attended,
             weights: weights.as_ref(),
         };
-        let batch = self.batch;
-        Attention::new(&model.gpu, &args).record(
+        let attention = Attention::new(&model.gpu, &args);
+        let added = model.linear(&self.attended, None, output, self.x, Epilogue::Add, scratch);
+        self.record(&projected);
+        attention.record(
             &model.gpu,
             batch.lengths.len(),
             batch.width,
-            cross.source.width,
+            keys.batch.width,
             self.plan,
         );
-        self.trace.cross_attentions.extend(weights);
-        let linear = model.linear(
-            &self.attended,
-            None,
-            &attention.o,
-            self.x,
-            Epilogue::Add,
-            self.scratch.as_ref(),
-        );
-        self.record(&linear);
-        Ok(())
+        self.record(&added);
+        Ok(weights)
     }
 
     fn feed_forward(&mut self, layer: &FeedForward) {

@@ -3,7 +3,8 @@
 
 pub mod fixtures;
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use t5_gpu::gpu::{Gpu, GpuOptions, Target};
 
@@ -38,6 +39,16 @@ pub fn max_error(found: &[f32], expected: &[f32]) -> f32 {
         .zip(expected)
         .map(|(a, b)| (a - b).abs())
         .fold(0.0, f32::max)
+}
+
+/// Prints the errors of a kernel as they get worse: what `--nocapture` shows last is the worst.
+pub fn note_error(kernel: &str, error: f32) {
+    static WORST: Mutex<BTreeMap<String, f32>> = Mutex::new(BTreeMap::new());
+    let mut worst = WORST.lock().unwrap();
+    if worst.get(kernel).is_none_or(|worst| error > *worst) {
+        worst.insert(kernel.to_string(), error);
+        println!("{kernel}: off by {error:e}");
+    }
 }
 
 /// Deterministic noise in -1..1.

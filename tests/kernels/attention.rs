@@ -5,7 +5,7 @@ use t5_gpu::ops::{Attention, AttentionArgs, CachedAttention, CachedAttentionArgs
 use t5_gpu::reference;
 
 use crate::SIZES;
-use crate::common::{gpu, max_error, noise};
+use crate::common::{gpu, max_error, noise, note_error};
 
 #[derive(Clone, Copy, Debug)]
 struct Shape {
@@ -114,6 +114,7 @@ fn check_dense(shape: Shape) {
             head.iter_mut().for_each(|weight| *weight *= scale);
         }
         let error = max_error(&found_weights[row * size..][..size], &weights);
+        note_error("attention weights", error);
         assert!(
             error < 5e-6,
             "{shape:?} row {row}: weights off by {error:e}"
@@ -123,6 +124,7 @@ fn check_dense(shape: Shape) {
             &found[row * queries * inner..][..queries * inner],
             &expected,
         );
+        note_error("attention", error);
         assert!(error < 5e-6, "{shape:?} row {row}: off by {error:e}");
     }
 }
@@ -270,6 +272,7 @@ fn cached_self_attention_follows_each_hypothesis() {
             }
             .output();
             let error = max_error(&found[slot * inner..][..inner], &expected);
+            note_error("attention_self", error);
             assert!(
                 error < 5e-6,
                 "position {position}, slot {slot}: off by {error:e}"
@@ -340,6 +343,7 @@ fn cached_cross_attention_equals_its_twin() {
                 }
                 .output();
                 let error = max_error(&found[row * inner..][..inner], &expected);
+                note_error("attention_cross", error);
                 assert!(
                     error < 5e-6,
                     "d_kv {d_kv}, {keys} keys, row {row}: off by {error:e}"

@@ -5,7 +5,7 @@ use t5_gpu::gpu::{Gpu, GpuOptions, Plan};
 use t5_gpu::ops::{ALIGN, Epilogue, Linear, LinearArgs, Norm, Quantized, WeightDType};
 use t5_gpu::reference::{activate, linear, linear_int8, rms_norm};
 
-use crate::common::{gpu, max_error, noise, targets};
+use crate::common::{gpu, max_error, noise, note_error, targets};
 use crate::{SIZES, matrix, pad_rows, stored, unpad_rows};
 
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +108,7 @@ fn check(case: Case) {
 
 fn check_on(gpu: &Gpu, case: Case) {
     let error = error(gpu, case);
+    note_error(&format!("linear {}", case.dtype.name()), error);
     // An input that lies between two int8 values may go to the other one on another device: one step of one input.
     let bound = if case.dtype == WeightDType::Int8 {
         1.0 / 127.0

@@ -4,7 +4,7 @@ use t5_gpu::gpu::Plan;
 use t5_gpu::ops::{ALIGN, Norm, RmsNorm};
 use t5_gpu::reference::rms_norm;
 
-use crate::common::{gpu, max_error, noise};
+use crate::common::{gpu, max_error, noise, note_error};
 use crate::{SIZES, pad_rows, unpad_rows};
 
 #[test]
@@ -39,6 +39,7 @@ fn rms_norm_equals_its_twin() {
             gpu.run(&plan, None).unwrap();
             let found = unpad_rows(&gpu.read(&out, rows * padded).unwrap(), width, padded);
             let error = max_error(&found, &rms_norm(&x, &gain, 1e-6));
+            note_error("rms_norm", error);
             assert!(error < 1e-5, "{rows} x {width}: off by {error:e}");
         }
     }
