@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use t5_gpu::gpu::{Gpu, Plan};
-use t5_gpu::ops::{Argmax, Epilogue, Linear, LinearArgs, Matrix, Norm, Quantized};
+use t5_gpu::ops::{Argmax, Epilogue, Linear, LinearArgs, Matrix, Norm, Staged};
 use t5_gpu::{Activation, WeightDType};
 
 /// Name, outputs, inputs, whether the norm before it is fused in, and what becomes of the product.
@@ -38,8 +38,7 @@ fn linear(criterion: &mut Criterion) {
             for rows in ROWS {
                 let x = gpu.buffer_from("x", &vec![0.5f32; rows * inputs]).unwrap();
                 let out = gpu.buffer("out", (rows * outputs * 4) as u64).unwrap();
-                let scratch = (dtype == WeightDType::Int8)
-                    .then(|| Quantized::new(&gpu, rows, inputs).unwrap());
+                let scratch = Staged::new(&gpu, rows, inputs, dtype).unwrap();
                 let linear = Linear::new(
                     &gpu,
                     &LinearArgs {
@@ -55,7 +54,7 @@ fn linear(criterion: &mut Criterion) {
                         epilogue,
                         // Small, so that what is added again and again stays finite.
                         scale: 1e-6,
-                        scratch: scratch.as_ref(),
+                        scratch: Some(&scratch),
                     },
                 );
                 let mut plan = Plan::default();

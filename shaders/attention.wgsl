@@ -18,8 +18,8 @@ var<workgroup> spans: array<vec4<f32>, TQ * THREADS>;
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let here = locate(workgroup);
-    prepare(here, local);
+    let here = locate(workgroup, local);
+    prepare(here, local, THREADS);
     for (var i = local; i < TQ * D4; i += THREADS) {
         query[i] = load_query(here, i / D4, i % D4);
     }

@@ -1,4 +1,5 @@
-// Attention of a decode step: one query a row (TQ is 1).
+// Attention of a decode step: one query a row (TQ is 1). A workgroup takes a head of a row, or where const PER_LANE is set
+// each of its threads does.
 // Self-attention (const CROSS is false) appends the row's key and value to the cache [capacity, slots, 2 * inner] and
 // reads the history of its slot: entry t of the table [slots, capacity] is the slot that holds position t, so reordering
 // beams rewrites the table and moves no key. Cross-attention reads the keys and values of the row's source,
@@ -13,6 +14,8 @@ struct Params {
     capacity: u32,     // positions a slot
     keys: u32,         // cross: positions a source
     max_distance: i32,
+    rows: u32,
+    heads: u32,
 }
 
 struct Row {
@@ -37,22 +40,36 @@ struct Place {
     slot: u32,
     source: u32,
     keys: u32,
+    is_inside: bool,
 }
 
-fn locate(workgroup: vec3<u32>) -> Place {
-    let row = rows[workgroup.x];
-    return Place(workgroup.x, workgroup.y, row.position, row.slot, row.source,
-                 select(row.position + 1u, params.keys, CROSS));
+fn locate(workgroup: vec3<u32>, local: u32) -> Place {
+    var index = workgroup.x;
+    var head = workgroup.y;
+    if (PER_LANE) {
+        let item = workgroup.x * LANES + local;
+        index = item / params.heads;
+        head = item % params.heads;
+    }
+    let is_inside = index < params.rows;
+    let row = rows[min(index, params.rows - 1u)];
+    return Place(index, head, row.position, row.slot, row.source,
+                 select(row.position + 1u, params.keys, CROSS), is_inside);
+}
+
+fn query_of(local: u32) -> u32 {
+    return 0u;
 }
 
 fn own(here: Place, part: u32, c: u32) -> vec4<f32> {
     return q[here.row * params.q_row4 + part * params.inner4 + here.head * D4 + c];
 }
 
-fn prepare(here: Place, local: u32) {
+// Appends to the cache: vec4s first, first + step, ...
+fn prepare(here: Place, first: u32, step: u32) {
     if (!CROSS) {
         let at = (here.position * params.slots + here.slot) * 2u * params.inner4 + here.head * D4;
-        for (var c = local; c < D4; c += THREADS) {
+        for (var c = first; c < D4; c += step) {
             kv[at + c] = own(here, 1u, c);
             kv[at + params.inner4 + c] = own(here, 2u, c);
         }
@@ -68,6 +85,9 @@ fn load(here: Place, part: u32, t: u32, c: u32) -> vec4<f32> {
     var entry: u32;
     if (CROSS) {
         entry = here.source * params.keys + t;
+    } else if (PER_LANE) {
+        // What this thread appended it may read back; a branch would cost all lanes both ways.
+        entry = t * params.slots + select(table[here.slot * params.capacity + t], here.slot, t == here.position);
     } else if (t == here.position) {
         return own(here, part, c);
     } else {

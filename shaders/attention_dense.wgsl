@@ -28,13 +28,19 @@ struct Place {
     head: u32,
     first_query: u32,
     keys: u32,
+    is_inside: bool,
 }
 
-fn locate(workgroup: vec3<u32>) -> Place {
-    return Place(workgroup.z, workgroup.y, workgroup.x * TQ, params.keys);
+fn locate(workgroup: vec3<u32>, local: u32) -> Place {
+    return Place(workgroup.z, workgroup.y, workgroup.x * TQ, params.keys, true);
 }
 
-fn prepare(here: Place, local: u32) {}
+// Which of the workgroup's queries is that of a thread which has one to itself.
+fn query_of(local: u32) -> u32 {
+    return local;
+}
+
+fn prepare(here: Place, first: u32, step: u32) {}
 
 fn load_query(here: Place, i: u32, c: u32) -> vec4<f32> {
     let row = here.batch * params.queries + min(here.first_query + i, params.queries - 1u);

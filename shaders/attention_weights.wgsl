@@ -10,7 +10,7 @@ var<workgroup> partial: array<f32, THREADS>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
-    let here = locate(workgroup);
+    let here = locate(workgroup, local);
     let row = ((here.batch * grid.y + here.head) * params.queries + here.first_query) * params.keys;
     var best = MASKED;
     for (var t = local; t < params.keys; t += THREADS) {

@@ -11,7 +11,7 @@ struct Params {
 
 var<immediate> params: Params;
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
-@group(0) @binding(1) var<storage, read> weights: array<Packed>;
+// Binding 1 is the weights, declared by the host.
 @group(0) @binding(2) var<storage, read> scales: array<f32>;  // a row of weights, where const SCALED is set
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 
@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     let scale = select(1.0, scales[id - params.first], SCALED);
     let loads = params.width4 / VECTORS;
     for (var k = local; k < loads; k += 64u) {
-        let packed = weights[(id - params.first) * loads + k];
+        let packed = read_weights(texel_of(id - params.first, k, loads));
         for (var part = 0u; part < VECTORS; part++) {
             out[row * params.width4 + k * VECTORS + part] = unpack(packed, part) * scale;
         }

@@ -18,8 +18,3 @@ fn finish(m: u32, n: u32, y: f32, next: f32) {
         out[index + n / 2u] = activate(y) * next;
     }
 }
-
-// Column j of a thread that computes several: pairs of neighbours, so that a gate's two rows meet in one thread.
-fn column_of(thread: u32, j: u32) -> u32 {
-    return (j / 2u) * (2u * THREADS_N) + 2u * thread + j % 2u;
-}

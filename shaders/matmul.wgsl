@@ -14,7 +14,7 @@ const X_LOADS: u32 = (BM * BK + THREADS - 1u) / THREADS;
 const W_LOADS: u32 = (BN * BK + THREADS - 1u) / THREADS;
 
 var<workgroup> x_block: array<Input, BM * ROW>;
-var<workgroup> w_block: array<Packed, BN * ROW>;
+var<workgroup> w_block: array<vec4<u32>, BN * ROW>;
 var<workgroup> squares: array<f32, BM * BK>;
 
 @compute @workgroup_size(THREADS)
@@ -47,7 +47,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             let column = at % BK;
             if (row < BN) {
                 let w_row = min(n0 + row, params.n - 1u);
-                w_block[row * ROW + column] = weights[w_row * params.loads + k + column];
+                w_block[row * ROW + column] = read_weights(w_row * params.loads + k + column);
             }
         }
         workgroupBarrier();
@@ -99,4 +99,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             }
         }
     }
+}
+
+// Column j of a thread that computes several: pairs of neighbours, so that a gate's two rows meet in one thread.
+fn column_of(thread: u32, j: u32) -> u32 {
+    return (j / 2u) * (2u * THREADS_N) + 2u * thread + j % 2u;
 }

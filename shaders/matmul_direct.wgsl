@@ -1,10 +1,10 @@
-// Linear layer for many rows where memory is the CPU's, as in software adapters: each thread loads what it needs straight
-// from the buffers and keeps a TM x TN block of outputs in registers; going through workgroup memory would only load
-// everything twice. A workgroup computes TM x (TN * THREADS_N) outputs. Twin: src/reference/linear.rs
+// Linear layer for software adapters: a thread is a lane of a CPU's vector and takes columns of its own, so nothing is
+// summed across threads and nothing goes through workgroup memory. Each keeps a TM x TN block of outputs in registers; a
+// workgroup computes TM x (TN * LANES) outputs. Weights lie as layout_blocks.wgsl says. Twin: src/reference/linear.rs
 
-@compute @workgroup_size(THREADS_N)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let n0 = workgroup.x * TN * THREADS_N;
+    let n0 = workgroup.x * TN * LANES;
     let m0 = workgroup.y * TM;
 
     // Rows past the end repeat the last one; their results are not written.
@@ -12,17 +12,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var i = 0u; i < TM; i++) {
         x_row[i] = (params.first + min(m0 + i, params.m - 1u)) * params.loads;
     }
-    var w_row: array<u32, TN>;
-    for (var j = 0u; j < TN; j++) {
-        w_row[j] = min(n0 + column_of(local, j), params.n - 1u) * params.loads;
-    }
+    var at = n0 / BLOCK * params.loads * BLOCK + n0 % BLOCK + local;
 
     var acc: array<Sum, TM * TN>;
     var squares: array<f32, TM>;
     for (var k = 0u; k < params.loads; k++) {
         var ws: array<Weights, TN>;
         for (var j = 0u; j < TN; j++) {
-            ws[j] = load_weights(weights[w_row[j] + k]);
+            ws[j] = load_weights(read_weights(at + j * LANES));
         }
         for (var i = 0u; i < TM; i++) {
             var input = load_input(x_row[i] + k);
@@ -34,6 +31,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                 acc[i * TN + j] += product(ws[j], input);
             }
         }
+        at += BLOCK;
     }
 
     for (var i = 0u; i < TM; i++) {
@@ -43,7 +41,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                 scale *= inverseSqrt(squares[i] / params.width + params.eps);
             }
             for (var j = 0u; j < TN; j++) {
-                let n = n0 + column_of(local, j);
+                let n = n0 + row_at(j * LANES + local);
                 if (n < params.n) {
                     var next = 0.0;
                     if (EPILOGUE == GATE && j + 1u < TN) {

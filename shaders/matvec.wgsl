@@ -39,7 +39,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             }
         }
         for (var j = 0u; j < N_TILE; j++) {
-            let w = load_weights(weights[w_row[j] + k]);
+            let w = load_weights(read_weights(w_row[j] + k));
             for (var i = 0u; i < M_TILE; i++) {
                 acc[j * M_TILE + i] += product(w, inputs[i]);
             }

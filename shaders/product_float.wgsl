@@ -1,6 +1,4 @@
-// Linear layers over f32 input: weights become f32 and products are f32.
-
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+// Linear layers over f32 input: weights become f32 and products are f32. The part in front gives vector_of_x(index).
 
 // What meets one load of weights: VECTORS vec4s of input.
 alias Input = array<vec4<f32>, VECTORS>;
@@ -10,12 +8,12 @@ alias Sum = f32;
 fn load_input(at: u32) -> Input {
     var input: Input;
     for (var part = 0u; part < VECTORS; part++) {
-        input[part] = x[at * VECTORS + part];
+        input[part] = vector_of_x(at * VECTORS + part);
     }
     return input;
 }
 
-fn load_weights(packed: Packed) -> Weights {
+fn load_weights(packed: vec4<u32>) -> Weights {
     var unpacked: Weights;
     for (var part = 0u; part < VECTORS; part++) {
         unpacked[part] = unpack(packed, part);

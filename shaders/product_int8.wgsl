@@ -1,7 +1,6 @@
-// Linear layers over int8 input, which quantize.wgsl made (and normalised, where there is a norm): integer products, exact
-// until a row's scales are multiplied in. A lane's sum stays below 2^31 for any K below 2^17.
+// Linear layers over int8 input, which stage.wgsl made (and normalised, where there is a norm): integer products, exact
+// until a row's scales are multiplied in. The host declares x, binding 0. A lane's sum stays below 2^31 for any K below 2^17.
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read> x_scales: array<f32>;  // a row of x
 @group(0) @binding(5) var<storage, read> w_scales: array<f32>;  // a row of weights
 
@@ -10,10 +9,10 @@ alias Weights = vec4<u32>;
 alias Sum = i32;
 
 fn load_input(at: u32) -> Input {
-    return x[at];
+    return read_x(at);
 }
 
-fn load_weights(packed: Packed) -> Weights {
+fn load_weights(packed: vec4<u32>) -> Weights {
     return packed;
 }
 

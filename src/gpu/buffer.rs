@@ -63,17 +63,7 @@ impl Gpu {
     ) -> Result<Buffer> {
         let buffer = self.create(label, bytes, true)?;
         self.check()?;
-        let mut view = buffer
-            .raw
-            .slice(..)
-            .get_mapped_range_mut()
-            .map_err(|error| Error::Gpu(format!("cannot map {label}: {error}")))?;
-        fill(&mut |offset, data| {
-            let start = offset as usize;
-            view.slice(start..start + data.len()).copy_from_slice(data);
-        });
-        drop(view);
-        buffer.raw.unmap();
+        fill_mapped(label, &buffer.raw, fill)?;
         Ok(buffer)
     }
 
@@ -97,27 +87,40 @@ impl Gpu {
             return Err(too_large(label, size, self.max_binding_bytes));
         }
         self.check_room(label, size)?;
-        let allocated = self.allocated_bytes();
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
-            size,
-            usage: wgpu::BufferUsages::STORAGE
-                | wgpu::BufferUsages::COPY_SRC
-                | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: mapped,
-        });
-        if pollster::block_on(scope.pop()).is_some() {
-            return Err(Error::Gpu(format!(
-                "out of memory: {label} needs {size} bytes and {allocated} bytes are in use already: \
-                 use a smaller batch, shorter inputs, --dtype f16 or a smaller model"
-            )));
-        }
+        let raw = self.guarded(label, size, || {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size,
+                usage: wgpu::BufferUsages::STORAGE
+                    | wgpu::BufferUsages::COPY_SRC
+                    | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: mapped,
+            })
+        })?;
         self.allocated.fetch_add(size, Ordering::Relaxed);
         Ok(Buffer {
             raw,
             allocated: self.allocated.clone(),
         })
+    }
+
+    /// Makes something of `bytes` on the device, with an error that says what to do where there is no memory for it.
+    pub(super) fn guarded<T>(
+        &self,
+        label: &str,
+        bytes: u64,
+        make: impl FnOnce() -> T,
+    ) -> Result<T> {
+        let allocated = self.allocated_bytes();
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let made = make();
+        if pollster::block_on(scope.pop()).is_some() {
+            return Err(Error::Gpu(format!(
+                "out of memory: {label} needs {bytes} bytes and {allocated} bytes are in use already: \
+                 use a smaller batch, shorter inputs, --dtype f16 or a smaller model"
+            )));
+        }
+        Ok(made)
     }
 
     /// Hands uploads that are waiting to the device, and frees the staging memory of those that are done.
@@ -212,6 +215,25 @@ impl Readback {
     }
 }
 
+/// Lets `fill` write a buffer that was made mapped, and unmaps it.
+pub(super) fn fill_mapped(
+    label: &str,
+    buffer: &wgpu::Buffer,
+    fill: impl FnOnce(&mut dyn FnMut(u64, &[u8])),
+) -> Result<()> {
+    let mut view = buffer
+        .slice(..)
+        .get_mapped_range_mut()
+        .map_err(|error| Error::Gpu(format!("cannot map {label}: {error}")))?;
+    fill(&mut |offset, data| {
+        let start = offset as usize;
+        view.slice(start..start + data.len()).copy_from_slice(data);
+    });
+    drop(view);
+    buffer.unmap();
+    Ok(())
+}
+
 /// Waits for the device and gives the first `bytes` of a mappable buffer to `read`.
 pub(super) fn with_mapped(
     device: &wgpu::Device,
@@ -245,7 +267,7 @@ pub(super) fn with_mapped(
     Ok(())
 }
 
-fn too_large(what: &str, needed: u64, available: u64) -> Error {
+pub(super) fn too_large(what: &str, needed: u64, available: u64) -> Error {
     Error::TooLarge {
         what: what.to_string(),
         needed,

@@ -3,15 +3,43 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::Gpu;
+use super::texels::FORMAT;
+use super::{Gpu, Target};
 
-/// How a kernel uses the storage buffer at a binding.
+/// What lies at a kernel's binding and how the kernel uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// Reads alone.
+    /// A storage buffer, read alone.
     Read,
-    /// Reads and writes.
+    /// A storage buffer, read and written.
     ReadWrite,
+    /// [`super::Texels`], read alone.
+    ReadTexels,
+    /// [`super::Texels`], written alone.
+    WriteTexels,
+}
+
+impl Access {
+    fn binding_type(self, target: Target) -> wgpu::BindingType {
+        let texture = |access| wgpu::BindingType::StorageTexture {
+            access,
+            format: FORMAT,
+            view_dimension: wgpu::TextureViewDimension::D2,
+        };
+        let buffer = |read_only| wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Storage { read_only },
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        };
+        match (self, target) {
+            (Access::ReadTexels, Target::Software) => texture(wgpu::StorageTextureAccess::ReadOnly),
+            (Access::WriteTexels, Target::Software) => {
+                texture(wgpu::StorageTextureAccess::WriteOnly)
+            }
+            (Access::Read | Access::ReadTexels, _) => buffer(true),
+            (Access::ReadWrite | Access::WriteTexels, _) => buffer(false),
+        }
+    }
 }
 
 /// One variant of a kernel. Kernels whose bindings agree share bind groups.
@@ -109,13 +137,7 @@ impl Gpu {
                     .map(|(binding, access)| wgpu::BindGroupLayoutEntry {
                         binding,
                         visibility: wgpu::ShaderStages::COMPUTE,
-                        ty: wgpu::BindingType::Buffer {
-                            ty: wgpu::BufferBindingType::Storage {
-                                read_only: *access == Access::Read,
-                            },
-                            has_dynamic_offset: false,
-                            min_binding_size: None,
-                        },
+                        ty: access.binding_type(self.target),
                         count: None,
                     })
                     .collect();

@@ -5,6 +5,7 @@ mod buffer;
 mod kernel;
 mod plan;
 mod profile;
+mod texels;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +14,9 @@ use std::sync::{Arc, Mutex};
 pub use adapter::{DeviceInfo, devices};
 pub use buffer::{Buffer, Readback};
 pub use kernel::{Access, Kernel, Pipeline};
-pub use plan::{Binding, Plan};
+pub use plan::{Binding, Plan, Resource};
 pub use profile::KernelTime;
+pub use texels::{TEXEL_BYTES, Texels};
 
 use crate::{Error, Result};
 
@@ -38,6 +40,11 @@ pub enum Target {
     Hardware,
     /// A CPU that runs shaders: few threads, and all memory is the same.
     Software,
+}
+
+impl Target {
+    /// Every kind.
+    pub const ALL: [Target; 2] = [Target::Hardware, Target::Software];
 }
 
 /// An open device with its queue, its compiled kernels and a count of what was allocated on it.
@@ -148,11 +155,6 @@ impl Gpu {
     /// The most bytes that one binding, and so one buffer of ours, may have.
     pub fn max_binding_bytes(&self) -> u64 {
         self.max_binding_bytes
-    }
-
-    /// Workgroup memory a kernel may use, bytes.
-    pub fn max_workgroup_memory(&self) -> u32 {
-        self.limits.max_compute_workgroup_storage_size
     }
 
     /// Workgroups a dispatch may have in one dimension.

@@ -3,8 +3,30 @@
 use std::sync::Arc;
 
 use super::kernel::IMMEDIATES_BYTES;
-use super::{Access, Buffer, Gpu, Pipeline, Readback};
+use super::texels::Place;
+use super::{Access, Buffer, Gpu, Pipeline, Readback, Texels};
 use crate::Result;
+
+/// What a kernel's binding can be given.
+#[derive(Clone, Copy)]
+pub enum Resource<'a> {
+    /// For [`Access::Read`] and [`Access::ReadWrite`].
+    Buffer(&'a Buffer),
+    /// For [`Access::ReadTexels`] and [`Access::WriteTexels`].
+    Texels(&'a Texels),
+}
+
+impl<'a> From<&'a Buffer> for Resource<'a> {
+    fn from(buffer: &'a Buffer) -> Self {
+        Resource::Buffer(buffer)
+    }
+}
+
+impl<'a> From<&'a Texels> for Resource<'a> {
+    fn from(texels: &'a Texels) -> Self {
+        Resource::Texels(texels)
+    }
+}
 
 /// Buffers bound to a kernel's bindings; made once, used by every dispatch over the same buffers.
 #[derive(Clone)]
@@ -78,14 +100,23 @@ impl Plan {
 }
 
 impl Gpu {
-    /// Binds whole buffers to bindings 0.. of kernels that access them as `accesses` says.
-    pub fn bind(&self, accesses: &'static [Access], buffers: &[&Buffer]) -> Binding {
-        assert_eq!(accesses.len(), buffers.len());
+    /// Binds whole buffers and texels to bindings 0.. of kernels that access them as `accesses` says.
+    pub fn bind<'a, R>(&self, accesses: &'static [Access], resources: &[R]) -> Binding
+    where
+        R: Copy + Into<Resource<'a>>,
+    {
+        assert_eq!(accesses.len(), resources.len());
         let entries: Vec<_> = (0..)
-            .zip(buffers)
-            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+            .zip(resources)
+            .map(|(binding, resource)| wgpu::BindGroupEntry {
                 binding,
-                resource: buffer.raw.as_entire_binding(),
+                resource: match (*resource).into() {
+                    Resource::Buffer(buffer) => buffer.raw.as_entire_binding(),
+                    Resource::Texels(texels) => match &texels.place {
+                        Place::Buffer(buffer) => buffer.as_entire_binding(),
+                        Place::Texture(view) => wgpu::BindingResource::TextureView(view),
+                    },
+                },
             })
             .collect();
         Binding(self.device.create_bind_group(&wgpu::BindGroupDescriptor {

@@ -5,7 +5,7 @@ use super::{Encoded, Model};
 use crate::generate::{StepDecoder, StepRow};
 use crate::gpu::{Buffer, Plan, Readback};
 use crate::ops::{
-    Argmax, CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear, Quantized,
+    Argmax, CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear, Staged,
 };
 use crate::{Error, Result};
 
@@ -53,8 +53,8 @@ struct Activations {
     logits: Buffer,
     /// The likeliest token of each row, `[rows]` u32
     tokens: Buffer,
-    /// Quantised inputs, where the weights are int8
-    scratch: Option<Quantized>,
+    /// Staged inputs, where layers take such
+    scratch: Option<Staged>,
 }
 
 /// A step's ops, in order.

@@ -1,8 +1,8 @@
 //! The model's linear layers and norms as ops, and the check of what goes into them.
 
 use super::Model;
-use crate::gpu::Buffer;
-use crate::ops::{Epilogue, Linear, LinearArgs, Matrix, Norm, Quantized, WeightDType};
+use crate::gpu::{Buffer, Target};
+use crate::ops::{Epilogue, Linear, LinearArgs, Matrix, Norm, Staged, WeightDType};
 use crate::{Error, Result};
 
 impl Model {
@@ -15,13 +15,13 @@ impl Model {
         }
     }
 
-    /// Room for `rows` quantised inputs of any layer, where the weights are int8.
-    pub(super) fn scratch(&self, rows: usize) -> Result<Option<Quantized>> {
+    /// Room for `rows` staged inputs of any layer, where layers take such.
+    pub(super) fn scratch(&self, rows: usize) -> Result<Option<Staged>> {
         let width = self.dims.d_model.max(self.dims.inner).max(self.dims.d_ff);
-        match self.dtype {
-            WeightDType::Int8 => Quantized::new(&self.gpu, rows, width).map(Some),
-            WeightDType::F32 | WeightDType::F16 => Ok(None),
-        }
+        let needed = self.dtype == WeightDType::Int8 || self.gpu.target() == Target::Software;
+        needed
+            .then(|| Staged::new(&self.gpu, rows, width, self.dtype))
+            .transpose()
     }
 
     /// A linear layer of this model from `x` to `out`, whose rows are as wide as the layer's output.
@@ -32,7 +32,7 @@ impl Model {
         weights: &Matrix,
         out: &Buffer,
         epilogue: Epilogue,
-        scratch: Option<&Quantized>,
+        scratch: Option<&Staged>,
     ) -> Linear {
         let gated = matches!(epilogue, Epilogue::Gate(_));
         let args = LinearArgs {
@@ -58,7 +58,7 @@ impl Model {
         x: &Buffer,
         normed: bool,
         logits: &Buffer,
-        scratch: Option<&Quantized>,
+        scratch: Option<&Staged>,
     ) -> Linear {
         let d_model = self.config.d_model as f32;
         let args = LinearArgs {

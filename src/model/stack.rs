@@ -4,7 +4,7 @@ use super::Model;
 use super::trace::{TraceBuffers, TraceOptions};
 use super::weights::{CrossAttention, FeedForward, Stack};
 use crate::gpu::{Buffer, Plan};
-use crate::ops::{Attention, AttentionArgs, Embed, Epilogue, Linear, Matrix, Quantized, RmsNorm};
+use crate::ops::{Attention, AttentionArgs, Embed, Epilogue, Linear, Matrix, RmsNorm, Staged};
 use crate::{Error, Result};
 
 /// Sequences side by side, padded to the longest.
@@ -54,7 +54,7 @@ struct StackRun<'a> {
     attended: Buffer,
     /// `[rows, d_ff]`
     inner_layer: Buffer,
-    scratch: Option<Quantized>,
+    scratch: Option<Staged>,
     plan: &'a mut Plan,
     trace: TraceBuffers,
 }

@@ -1,6 +1,8 @@
-//! Attention of many queries over whole batches: `shaders/attention_dense.wgsl` in front of `shaders/attention.wgsl`.
+//! Attention of many queries over whole batches: `shaders/attention_dense.wgsl` in front of `shaders/attention.wgsl`, or on
+//! software adapters of `shaders/attention_lanes.wgsl`.
 
-use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan};
+use super::matrix::LANES;
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Target};
 
 const BINDINGS: &[Access] = &[
     Access::Read,
@@ -22,24 +24,32 @@ const WEIGHTS_BINDINGS: &[Access] = &[
     Access::ReadWrite,
 ];
 
-/// Queries a workgroup.
-const TQ: usize = 8;
+/// Queries a workgroup; where each thread takes one, as many as threads.
+const TQ: usize = LANES;
+
+/// The WGSL of attention proper, behind a part that says where things lie.
+pub(super) fn attention_wgsl(target: Target) -> &'static str {
+    match target {
+        Target::Hardware => include_str!("../../shaders/attention.wgsl"),
+        Target::Software => include_str!("../../shaders/attention_lanes.wgsl"),
+    }
+}
 
 fn constants(queries: usize, head_width: usize, causal: bool, biased: bool) -> String {
     format!(
         "const TQ: u32 = {queries}u;\nconst D4: u32 = {}u;\nconst CAUSAL: bool = {causal};\n\
-         const BIASED: bool = {biased};\n",
+         const BIASED: bool = {biased};\nconst LANES: u32 = {LANES}u;\n",
         head_width / 4
     )
 }
 
-fn kernel(head_width: usize, causal: bool, biased: bool) -> Kernel {
+fn kernel(target: Target, head_width: usize, causal: bool, biased: bool) -> Kernel {
     Kernel {
         name: "attention",
         constants: constants(TQ, head_width, causal, biased),
         parts: vec![
             include_str!("../../shaders/attention_dense.wgsl"),
-            include_str!("../../shaders/attention.wgsl"),
+            attention_wgsl(target),
         ],
         bindings: BINDINGS,
     }
@@ -61,7 +71,7 @@ pub(super) fn variants() -> Vec<Kernel> {
     let mut kernels = Vec::new();
     for head_width in [16, 64, 128, 256] {
         for (causal, biased) in [(false, true), (true, true), (false, false)] {
-            kernels.push(kernel(head_width, causal, biased));
+            kernels.extend(Target::ALL.map(|target| kernel(target, head_width, causal, biased)));
             kernels.push(weights_kernel(head_width, causal, biased));
         }
     }
@@ -143,7 +153,7 @@ impl Attention {
                 BINDINGS,
                 &[args.q, args.kv, bias, args.mask, args.head_scale, args.out],
             ),
-            kernel: kernel(args.head_width, args.causal, biased),
+            kernel: kernel(gpu.target(), args.head_width, args.causal, biased),
             weights: args.weights.map(|weights| {
                 let buffers = [
                     args.q,

@@ -1,6 +1,9 @@
-//! Attention of a decode step, one query a row: `shaders/attention_cached.wgsl` in front of `shaders/attention.wgsl`.
+//! Attention of a decode step, one query a row: `shaders/attention_cached.wgsl` in front of `shaders/attention.wgsl`, or on
+//! software adapters of `shaders/attention_lanes.wgsl`.
 
-use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan};
+use super::attention::attention_wgsl;
+use super::matrix::LANES;
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Target};
 
 const BINDINGS: &[Access] = &[
     Access::Read,
@@ -11,7 +14,8 @@ const BINDINGS: &[Access] = &[
     Access::ReadWrite,
 ];
 
-fn kernel(head_width: usize, cross: bool) -> Kernel {
+fn kernel(target: Target, head_width: usize, cross: bool) -> Kernel {
+    let software = target == Target::Software;
     Kernel {
         name: if cross {
             "attention_cross"
@@ -19,22 +23,26 @@ fn kernel(head_width: usize, cross: bool) -> Kernel {
             "attention_self"
         },
         constants: format!(
-            "const TQ: u32 = 1u;\nconst D4: u32 = {}u;\nconst CROSS: bool = {cross};\n",
+            "const TQ: u32 = 1u;\nconst D4: u32 = {}u;\nconst CROSS: bool = {cross};\n\
+             const PER_LANE: bool = {software};\nconst LANES: u32 = {LANES}u;\n",
             head_width / 4
         ),
         parts: vec![
             include_str!("../../shaders/attention_cached.wgsl"),
-            include_str!("../../shaders/attention.wgsl"),
+            attention_wgsl(target),
         ],
         bindings: BINDINGS,
     }
 }
 
 pub(super) fn variants() -> Vec<Kernel> {
-    [16, 64, 128, 256]
-        .iter()
-        .flat_map(|width| [kernel(*width, false), kernel(*width, true)])
-        .collect()
+    let mut kernels = Vec::new();
+    for target in Target::ALL {
+        for width in [16, 64, 128, 256] {
+            kernels.extend([false, true].map(|cross| kernel(target, width, cross)));
+        }
+    }
+    kernels
 }
 
 /// What a step's attention reads and writes. Head h lies at `h * head_width` of q, k and v.
@@ -93,6 +101,8 @@ struct Params {
     capacity: u32,
     keys: u32,
     max_distance: i32,
+    rows: u32,
+    heads: u32,
 }
 
 /// A step's attention over fixed buffers.
@@ -122,6 +132,8 @@ impl CachedAttention {
             capacity: 0,
             keys: 0,
             max_distance: 0,
+            rows: 0,
+            heads: args.heads as u32,
         };
         let (params, kv, bias, table) = match args.kind {
             CachedKind::Own {
@@ -167,6 +179,7 @@ impl CachedAttention {
         CachedAttention {
             binding: gpu.bind(BINDINGS, &[args.rows, args.q, kv, bias, table, args.out]),
             kernel: kernel(
+                gpu.target(),
                 args.head_width,
                 matches!(args.kind, CachedKind::Source { .. }),
             ),
@@ -185,11 +198,18 @@ impl CachedAttention {
             "attention: {rows} rows, room for {}",
             self.max_rows
         );
+        let workgroups = match gpu.target() {
+            Target::Hardware => [rows as u32, self.heads as u32, 1],
+            Target::Software => [(rows * self.heads).div_ceil(LANES) as u32, 1, 1],
+        };
         plan.push(
             gpu.pipeline(&self.kernel),
             &self.binding,
-            self.params,
-            [rows as u32, self.heads as u32, 1],
+            Params {
+                rows: rows as u32,
+                ..self.params
+            },
+            workgroups,
         );
     }
 }

@@ -1,21 +1,36 @@
 //! Rows of the embedding by token id: `shaders/embed.wgsl`.
 
+use super::matrix::layout_wgsl;
 use super::{Matrix, WeightDType, grid};
-use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan};
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Resource, Target};
 
-const BINDINGS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::ReadWrite];
+const BINDINGS: &[Access] = &[
+    Access::Read,
+    Access::ReadTexels,
+    Access::Read,
+    Access::ReadWrite,
+];
 
-fn kernel(dtype: WeightDType) -> Kernel {
+fn kernel(target: Target, dtype: WeightDType) -> Kernel {
     Kernel {
         name: "embed",
-        constants: format!("const SCALED: bool = {};\n", dtype == WeightDType::Int8),
-        parts: vec![dtype.wgsl(), include_str!("../../shaders/embed.wgsl")],
+        constants: format!(
+            "const SCALED: bool = {};\n{}",
+            dtype == WeightDType::Int8,
+            target.wgsl_to_read(1, "weights")
+        ),
+        parts: vec![
+            dtype.wgsl(),
+            layout_wgsl(target),
+            include_str!("../../shaders/embed.wgsl"),
+        ],
         bindings: BINDINGS,
     }
 }
 
 pub(super) fn variants() -> Vec<Kernel> {
-    WeightDType::ALL.into_iter().map(kernel).collect()
+    let of = |target| WeightDType::ALL.map(|dtype| kernel(target, dtype));
+    Target::ALL.into_iter().flat_map(of).collect()
 }
 
 #[repr(C)]
@@ -48,7 +63,13 @@ impl Embed {
             .map(|part| {
                 // Without scales nothing reads theirs; any buffer will do.
                 let scales = part.scales.as_ref().unwrap_or(ids);
-                let binding = gpu.bind(BINDINGS, &[ids, &part.buffer, scales, out]);
+                let resources: [Resource<'_>; 4] = [
+                    ids.into(),
+                    (&part.weights).into(),
+                    scales.into(),
+                    out.into(),
+                ];
+                let binding = gpu.bind(BINDINGS, &resources);
                 (binding, part.first as u32, part.rows as u32)
             })
             .collect();
@@ -68,7 +89,7 @@ impl Embed {
             "embed: {rows} rows, room for {}",
             self.max_rows
         );
-        let pipeline = gpu.pipeline(&kernel(self.dtype));
+        let pipeline = gpu.pipeline(&kernel(gpu.target(), self.dtype));
         for (binding, first, count) in &self.parts {
             let params = Params {
                 rows: rows as u32,

@@ -1,22 +1,47 @@
 //! Linear layers, with the norm in front and what follows fused in: `shaders/matvec.wgsl` for few rows,
-//! `shaders/matmul.wgsl` for many.
+//! `shaders/matmul.wgsl` for many, `shaders/matmul_direct.wgsl` on software adapters.
 
-use super::quantize::Quantize;
-use super::{Matrix, Quantized, WeightDType};
+use super::matrix::layout_wgsl;
+use super::stage::Stage;
+use super::tiling::Tiling;
+use super::{Matrix, Staged, WeightDType};
 use crate::Activation;
-use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Target};
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Resource, Target};
 
-const FLOAT_BINDINGS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::ReadWrite];
+/// x, weights, gain, out
+const PLAIN_BINDINGS: &[Access] = &[
+    Access::Read,
+    Access::ReadTexels,
+    Access::Read,
+    Access::ReadWrite,
+];
 
-/// As [`FLOAT_BINDINGS`], and the scales of x and of the weights.
+/// As [`PLAIN_BINDINGS`], of staged x
+const STAGED_BINDINGS: &[Access] = &[
+    Access::ReadTexels,
+    Access::ReadTexels,
+    Access::Read,
+    Access::ReadWrite,
+];
+
+/// As [`STAGED_BINDINGS`], and the scales of x and of the weights.
 const INT8_BINDINGS: &[Access] = &[
-    Access::Read,
-    Access::Read,
+    Access::ReadTexels,
+    Access::ReadTexels,
     Access::Read,
     Access::ReadWrite,
     Access::Read,
     Access::Read,
 ];
+
+/// How the kernel gets its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    /// From the buffer, normalising it on the way where there is a norm.
+    Plain { norm: bool },
+    /// Staged, and normalised by that.
+    Staged,
+}
 
 /// What becomes of the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,21 +83,31 @@ pub struct LinearArgs<'a> {
     pub epilogue: Epilogue,
     /// Multiplies the product.
     pub scale: f32,
-    /// Where inputs are quantised to: int8 weights need it.
-    pub scratch: Option<&'a Quantized>,
+    /// Where inputs are staged: int8 weights need it, and on software adapters any layer gains by it where rows are many.
+    pub scratch: Option<&'a Staged>,
 }
 
 /// A linear layer over fixed buffers, for any number of rows that fits them.
 pub struct Linear {
-    parts: Vec<(Binding, Params)>,
+    parts: Vec<Part>,
     dtype: WeightDType,
-    /// Int8: comes first, and takes the norm upon itself.
-    quantize: Option<Quantize>,
     norm: bool,
+    stage: Option<Stage>,
     epilogue: Epilogue,
     x_rows: usize,
     out_rows: usize,
 }
+
+/// The layer's weights in one binding.
+struct Part {
+    /// None with int8 weights, which take staged input alone.
+    plain: Option<Binding>,
+    staged: Option<Binding>,
+    params: Params,
+}
+
+/// From so many rows on, a software adapter stages float input: each thread reads all of it, and texels are read faster.
+const STAGED_ROWS: usize = 4;
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -88,204 +123,13 @@ struct Params {
     first: u32,
 }
 
-/// How a linear layer is laid over workgroups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tiling {
-    /// `lanes` threads split K for [`N_TILE`] outputs of `m_tile` rows; `groups` such groups a workgroup.
-    Matvec {
-        m_tile: usize,
-        lanes: usize,
-        groups: usize,
-    },
-    /// Blocks in workgroup memory.
-    Matmul {
-        tm: usize,
-        tn: usize,
-        threads_m: usize,
-        threads_n: usize,
-    },
-    /// Blocks in registers alone.
-    Direct {
-        tm: usize,
-        tn: usize,
-        threads_n: usize,
-    },
-}
-
-const N_TILE: usize = 4;
-
-/// Layouts by the most rows that each takes; the last takes any number.
-type Tilings = &'static [(usize, Tiling)];
-
-const HARDWARE: Tilings = &[
-    (
-        1,
-        Tiling::Matvec {
-            m_tile: 1,
-            lanes: 32,
-            groups: 4,
-        },
-    ),
-    (
-        2,
-        Tiling::Matvec {
-            m_tile: 2,
-            lanes: 32,
-            groups: 4,
-        },
-    ),
-    (
-        8,
-        Tiling::Matvec {
-            m_tile: 4,
-            lanes: 32,
-            groups: 4,
-        },
-    ),
-    (
-        16,
-        Tiling::Matmul {
-            tm: 4,
-            tn: 4,
-            threads_m: 4,
-            threads_n: 16,
-        },
-    ),
-    (
-        32,
-        Tiling::Matmul {
-            tm: 4,
-            tn: 8,
-            threads_m: 8,
-            threads_n: 8,
-        },
-    ),
-    (
-        usize::MAX,
-        Tiling::Matmul {
-            tm: 8,
-            tn: 8,
-            threads_m: 8,
-            threads_n: 8,
-        },
-    ),
-];
-
-/// Software adapters run the threads of a workgroup eight at a time, one after the other: a reduction over more lanes than
-/// that, like every trip through workgroup memory, costs without gaining anything.
-const SOFTWARE: Tilings = &[
-    (
-        1,
-        Tiling::Matvec {
-            m_tile: 1,
-            lanes: 8,
-            groups: 4,
-        },
-    ),
-    (
-        2,
-        Tiling::Matvec {
-            m_tile: 2,
-            lanes: 8,
-            groups: 4,
-        },
-    ),
-    (
-        4,
-        Tiling::Matvec {
-            m_tile: 4,
-            lanes: 8,
-            groups: 4,
-        },
-    ),
-    (
-        usize::MAX,
-        Tiling::Direct {
-            tm: 8,
-            tn: 8,
-            threads_n: 8,
-        },
-    ),
-];
-
-impl Tiling {
-    fn choose(tilings: Tilings, rows: usize) -> Tiling {
-        tilings
-            .iter()
-            .find(|(most, _)| rows <= *most)
-            .expect("the last takes any number")
-            .1
-    }
-
-    /// Input rows and weight rows a workgroup covers.
-    fn block(self) -> (usize, usize) {
-        match self {
-            Tiling::Matvec { m_tile, groups, .. } => (m_tile, N_TILE * groups),
-            Tiling::Matmul {
-                tm,
-                tn,
-                threads_m,
-                threads_n,
-            } => (tm * threads_m, tn * threads_n),
-            Tiling::Direct { tm, tn, threads_n } => (tm, tn * threads_n),
-        }
-    }
-
-    /// The constants that the WGSL is written in terms of.
-    fn constants(self) -> String {
-        let declare = |constants: &[(&str, usize)]| {
-            constants
-                .iter()
-                .map(|(name, value)| format!("const {name}: u32 = {value}u;\n"))
-                .collect()
-        };
-        match self {
-            Tiling::Matvec {
-                m_tile,
-                lanes,
-                groups,
-            } => declare(&[
-                ("M_TILE", m_tile),
-                ("N_TILE", N_TILE),
-                ("LANES", lanes),
-                ("GROUPS", groups),
-                ("THREADS_N", 1),
-            ]),
-            Tiling::Matmul {
-                tm,
-                tn,
-                threads_m,
-                threads_n,
-            } => declare(&[
-                ("TM", tm),
-                ("TN", tn),
-                ("THREADS_M", threads_m),
-                ("THREADS_N", threads_n),
-            ]),
-            Tiling::Direct { tm, tn, threads_n } => {
-                declare(&[("TM", tm), ("TN", tn), ("THREADS_N", threads_n)])
-            }
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Tiling::Matvec { .. } => "matvec",
-            Tiling::Matmul { .. } => "matmul",
-            Tiling::Direct { .. } => "matmul_direct",
-        }
-    }
-
-    fn wgsl(self) -> &'static str {
-        match self {
-            Tiling::Matvec { .. } => include_str!("../../shaders/matvec.wgsl"),
-            Tiling::Matmul { .. } => include_str!("../../shaders/matmul.wgsl"),
-            Tiling::Direct { .. } => include_str!("../../shaders/matmul_direct.wgsl"),
-        }
-    }
-}
-
-fn kernel(tiling: Tiling, dtype: WeightDType, norm: bool, epilogue: Epilogue) -> Kernel {
+fn kernel(
+    target: Target,
+    tiling: Tiling,
+    dtype: WeightDType,
+    input: Input,
+    epilogue: Epilogue,
+) -> Kernel {
     let (epilogue, activation) = match epilogue {
         Epilogue::Store => ("STORE", Activation::Relu),
         Epilogue::Add => ("ADD", Activation::Relu),
@@ -298,27 +142,46 @@ fn kernel(tiling: Tiling, dtype: WeightDType, norm: bool, epilogue: Epilogue) ->
         Activation::GeluNew => "GELU_NEW",
         Activation::Silu => "SILU",
     };
+    let norm = input == Input::Plain { norm: true };
+    let mut constants = format!(
+        "{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {epilogue};\nconst ACTIVATION: u32 = {activation};\n{}",
+        tiling.constants(),
+        target.wgsl_to_read(1, "weights")
+    );
+    let mut parts = vec![
+        dtype.wgsl(),
+        layout_wgsl(target),
+        include_str!("../../shaders/linear_params.wgsl"),
+    ];
+    match input {
+        Input::Plain { .. } => parts.push(include_str!("../../shaders/input_buffer.wgsl")),
+        Input::Staged => constants.push_str(&target.wgsl_to_read(0, "x")),
+    }
+    let bindings = match (dtype, input) {
+        (WeightDType::Int8, _) => {
+            parts.push(include_str!("../../shaders/product_int8.wgsl"));
+            INT8_BINDINGS
+        }
+        (_, Input::Staged) => {
+            parts.push(include_str!("../../shaders/input_staged.wgsl"));
+            parts.push(include_str!("../../shaders/product_float.wgsl"));
+            STAGED_BINDINGS
+        }
+        (_, Input::Plain { .. }) => {
+            parts.push(include_str!("../../shaders/product_float.wgsl"));
+            PLAIN_BINDINGS
+        }
+    };
+    parts.extend([
+        include_str!("../../shaders/activation.wgsl"),
+        include_str!("../../shaders/epilogue.wgsl"),
+        tiling.wgsl(),
+    ]);
     Kernel {
         name: tiling.name(),
-        constants: format!(
-            "{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {epilogue};\nconst ACTIVATION: u32 = {activation};\n",
-            tiling.constants()
-        ),
-        parts: vec![
-            dtype.wgsl(),
-            include_str!("../../shaders/linear_params.wgsl"),
-            match dtype {
-                WeightDType::Int8 => include_str!("../../shaders/product_int8.wgsl"),
-                _ => include_str!("../../shaders/product_float.wgsl"),
-            },
-            include_str!("../../shaders/activation.wgsl"),
-            include_str!("../../shaders/epilogue.wgsl"),
-            tiling.wgsl(),
-        ],
-        bindings: match dtype {
-            WeightDType::Int8 => INT8_BINDINGS,
-            _ => FLOAT_BINDINGS,
-        },
+        constants,
+        parts,
+        bindings,
     }
 }
 
@@ -332,15 +195,21 @@ pub(super) fn variants() -> Vec<Kernel> {
     let mut epilogues = vec![Epilogue::Store, Epilogue::Add];
     epilogues.extend(activations.map(Epilogue::Activate));
     epilogues.extend(activations.map(Epilogue::Gate));
+    let plain = [false, true].map(|norm| Input::Plain { norm });
     let mut kernels = Vec::new();
-    for (_, tiling) in HARDWARE.iter().chain(SOFTWARE) {
-        for dtype in WeightDType::ALL {
-            for norm in [false, true] {
-                if !(norm && dtype == WeightDType::Int8) {
+    for target in Target::ALL {
+        for tiling in Tiling::all(target) {
+            for dtype in WeightDType::ALL {
+                let inputs = match (dtype, target) {
+                    (WeightDType::Int8, _) => vec![Input::Staged],
+                    (_, Target::Hardware) => plain.to_vec(),
+                    (_, Target::Software) => [&plain[..], &[Input::Staged]].concat(),
+                };
+                for input in inputs {
                     kernels.extend(
                         epilogues
                             .iter()
-                            .map(|epilogue| kernel(*tiling, dtype, norm, *epilogue)),
+                            .map(|epilogue| kernel(target, tiling, dtype, input, *epilogue)),
                     );
                 }
             }
@@ -393,30 +262,48 @@ impl Linear {
                 // Without a norm the gain is never read; any buffer will do.
                 let gain = norm.map_or(x, |norm| norm.gain);
                 let offset = if gated { part.first / 2 } else { part.first };
-                let params = Params {
-                    n: part.rows as u32,
-                    out_offset: offset as u32,
-                    ..params
-                };
-                let binding = match (&part.scales, scratch) {
-                    (Some(scales), Some(x)) => gpu.bind(
-                        INT8_BINDINGS,
-                        &[&x.values, &part.buffer, gain, out, &x.scales, scales],
-                    ),
-                    _ => gpu.bind(FLOAT_BINDINGS, &[x, &part.buffer, gain, out]),
-                };
-                (binding, params)
+                let plain: [Resource<'_>; 4] =
+                    [x.into(), (&part.weights).into(), gain.into(), out.into()];
+                let staged = scratch.map(|scratch| {
+                    let [_, weights, gain, out] = plain;
+                    let values = Resource::from(&scratch.values);
+                    match &part.scales {
+                        Some(scales) => gpu.bind(
+                            INT8_BINDINGS,
+                            &[
+                                values,
+                                weights,
+                                gain,
+                                out,
+                                (&scratch.scales).into(),
+                                scales.into(),
+                            ],
+                        ),
+                        None => gpu.bind(STAGED_BINDINGS, &[values, weights, gain, out]),
+                    }
+                });
+                Part {
+                    plain: (weights.dtype != WeightDType::Int8)
+                        .then(|| gpu.bind(PLAIN_BINDINGS, &plain)),
+                    staged,
+                    params: Params {
+                        n: part.rows as u32,
+                        out_offset: offset as u32,
+                        ..params
+                    },
+                }
             })
             .collect();
-        let quantize = (weights.dtype == WeightDType::Int8).then(|| {
-            let scratch = scratch.expect("int8 weights come with room for quantised inputs");
-            Quantize::new(gpu, x, weights.width, norm, scratch)
-        });
+        assert!(
+            weights.dtype != WeightDType::Int8 || scratch.is_some(),
+            "int8 weights come with room for staged inputs"
+        );
         Linear {
             parts,
             dtype: weights.dtype,
-            norm: norm.is_some() && quantize.is_none(),
-            quantize,
+            norm: norm.is_some(),
+            stage: scratch
+                .map(|scratch| Stage::new(gpu, x, weights.width, norm, weights.dtype, scratch)),
             epilogue,
             x_rows: x.size() as usize / (weights.width * 4),
             out_rows: out.size() as usize / (out_width * 4),
@@ -436,27 +323,36 @@ impl Linear {
             self.x_rows,
             self.out_rows
         );
-        if let Some(quantize) = &self.quantize {
-            quantize.record(gpu, first, rows, plan);
-        }
-        let tilings = match gpu.target() {
-            Target::Hardware => HARDWARE,
-            Target::Software => SOFTWARE,
+        let target = gpu.target();
+        let int8 = self.dtype == WeightDType::Int8;
+        let many = target == Target::Software && rows >= STAGED_ROWS;
+        let stage = self.stage.as_ref().filter(|_| int8 || many);
+        let input = match stage {
+            Some(stage) => {
+                stage.record(gpu, first, rows, plan);
+                Input::Staged
+            }
+            None => Input::Plain { norm: self.norm },
         };
-        let tiling = Tiling::choose(tilings, rows);
-        let pipeline = gpu.pipeline(&kernel(tiling, self.dtype, self.norm, self.epilogue));
+        let tiling = Tiling::choose(target, rows);
+        let pipeline = gpu.pipeline(&kernel(target, tiling, self.dtype, input, self.epilogue));
         let (block_m, block_n) = tiling.block();
-        for (binding, params) in &self.parts {
+        for part in &self.parts {
             let params = Params {
                 m: rows as u32,
                 first: first as u32,
-                ..*params
+                ..part.params
             };
             let workgroups = [
                 params.n.div_ceil(block_n as u32),
                 params.m.div_ceil(block_m as u32),
                 1,
             ];
+            let binding = match input {
+                Input::Staged => &part.staged,
+                Input::Plain { .. } => &part.plain,
+            };
+            let binding = binding.as_ref().expect("bound in Linear::new");
             plan.push(pipeline.clone(), binding, params, workgroups);
         }
     }

@@ -1,11 +1,12 @@
-//! Weight matrices on the device: f32, f16 or int8, rows padded, split where one binding cannot reach all of them.
+//! Weight matrices on the device: f32, f16 or int8, rows padded, split where one binding cannot reach all of them, and
+//! laid out as the kernels of the adapter's kind read them.
 
 use std::str::FromStr;
 
 use half::slice::HalfFloatSliceExt;
 
 use super::ALIGN;
-use crate::gpu::{Buffer, Gpu};
+use crate::gpu::{Buffer, Gpu, TEXEL_BYTES, Target, Texels};
 use crate::reference::quantize;
 use crate::{Error, Result};
 
@@ -49,7 +50,7 @@ impl WeightDType {
         16 / self.size()
     }
 
-    /// The WGSL that reads weights of this type.
+    /// The WGSL that unpacks weights of this type.
     pub(super) fn wgsl(self) -> &'static str {
         match self {
             WeightDType::F32 => include_str!("../../shaders/weights_f32.wgsl"),
@@ -84,15 +85,34 @@ pub struct Matrix {
 
 /// Consecutive rows of a matrix that one binding reaches.
 pub(super) struct Part {
-    pub(super) buffer: Buffer,
+    pub(super) weights: Texels,
     pub(super) first: usize,
     pub(super) rows: usize,
     /// What each row is multiplied by: int8 alone.
     pub(super) scales: Option<Buffer>,
 }
 
-/// Rows that are converted and copied at a time.
-const BLOCK_BYTES: usize = 1 << 20;
+/// The WGSL that says at which texel `k` of a row lies, by kind of adapter.
+pub(super) fn layout_wgsl(target: Target) -> &'static str {
+    match target {
+        Target::Hardware => include_str!("../../shaders/layout_rows.wgsl"),
+        Target::Software => include_str!("../../shaders/layout_blocks.wgsl"),
+    }
+}
+
+/// Rows that are interleaved on software adapters, and the threads that take them in turn: `shaders/layout_blocks.wgsl`.
+pub(super) const BLOCK: usize = 128;
+pub(super) const LANES: usize = 8;
+
+/// The row of a block whose texel lies `position`th among those of the same k: a thread takes every eighth texel, and
+/// finds the two rows of a gate next to each other.
+fn row_at(position: usize) -> usize {
+    let (turn, lane) = (position / LANES, position % LANES);
+    turn / 2 * (2 * LANES) + 2 * lane + turn % 2
+}
+
+/// Bytes of rows that are converted and copied at a time.
+const CHUNK_BYTES: usize = 1 << 20;
 
 impl Matrix {
     /// Uploads a matrix whose rows `fill(row, out)` gives; `out` is zeroed and `width` long, of which `fill` writes what
@@ -114,39 +134,38 @@ impl Matrix {
         );
         let row_bytes = width * dtype.size();
         // An even number of rows a part keeps the interleaved pairs of a gated feed-forward together.
-        let rows_a_part = ((gpu.max_binding_bytes() as usize / row_bytes) & !1).max(2);
-        let block_rows = (BLOCK_BYTES / row_bytes).max(1);
-        let mut floats = vec![0.0f32; block_rows * width];
+        let mut rows_a_part = ((gpu.max_texels_bytes() as usize / row_bytes) & !1).max(2);
+        let mut chunk_rows = (CHUNK_BYTES / row_bytes).max(1);
+        let interleaved = gpu.target() == Target::Software;
+        if interleaved {
+            chunk_rows = BLOCK;
+            if rows_a_part > BLOCK {
+                rows_a_part -= rows_a_part % BLOCK;
+            }
+        }
+        let mut floats = vec![0.0f32; chunk_rows * width];
         let mut parts = Vec::new();
         for first in (0..rows).step_by(rows_a_part) {
             let part_rows = rows_a_part.min(rows - first);
+            let stored_rows = match interleaved {
+                true => part_rows.next_multiple_of(BLOCK),
+                false => part_rows,
+            };
             let mut scales = Vec::new();
-            let buffer = gpu.buffer_filled(label, (part_rows * row_bytes) as u64, |write| {
-                for start in (0..part_rows).step_by(block_rows) {
-                    let count = block_rows.min(part_rows - start);
-                    let block = &mut floats[..count * width];
-                    block.fill(0.0);
-                    for (i, row) in block.chunks_exact_mut(width).enumerate() {
+            let bytes = (stored_rows * row_bytes) as u64;
+            let weights = gpu.texels_filled(label, bytes, |write| {
+                for start in (0..part_rows).step_by(chunk_rows) {
+                    let count = chunk_rows.min(part_rows - start);
+                    let chunk = &mut floats[..count * width];
+                    chunk.fill(0.0);
+                    for (i, row) in chunk.chunks_exact_mut(width).enumerate() {
                         fill(first + start + i, row);
                     }
-                    let offset = (start * row_bytes) as u64;
-                    match dtype {
-                        WeightDType::F32 => write(offset, bytemuck::cast_slice(block)),
-                        WeightDType::F16 => {
-                            let mut halves = vec![half::f16::ZERO; block.len()];
-                            halves.convert_from_f32_slice(block);
-                            write(offset, bytemuck::cast_slice(&halves));
-                        }
-                        WeightDType::Int8 => {
-                            let mut bytes = Vec::with_capacity(block.len());
-                            for row in block.chunks_exact(width) {
-                                let (values, scale) = quantize(row);
-                                bytes.extend(values);
-                                scales.push(scale);
-                            }
-                            write(offset, bytemuck::cast_slice(&bytes));
-                        }
+                    let mut packed = pack(dtype, chunk, width, &mut scales);
+                    if interleaved {
+                        packed = interleave(&packed, row_bytes);
                     }
+                    write((start * row_bytes) as u64, &packed);
                 }
             })?;
             let scales = match dtype {
@@ -154,7 +173,7 @@ impl Matrix {
                 _ => None,
             };
             parts.push(Part {
-                buffer,
+                weights,
                 first,
                 rows: part_rows,
                 scales,
@@ -183,4 +202,40 @@ impl Matrix {
     pub fn width(&self) -> usize {
         self.width
     }
+}
+
+/// Rows of floats as they are stored; int8 adds the scale of each row to `scales`.
+fn pack(dtype: WeightDType, rows: &[f32], width: usize, scales: &mut Vec<f32>) -> Vec<u8> {
+    match dtype {
+        WeightDType::F32 => bytemuck::cast_slice(rows).to_vec(),
+        WeightDType::F16 => {
+            let mut halves = vec![half::f16::ZERO; rows.len()];
+            halves.convert_from_f32_slice(rows);
+            bytemuck::cast_slice(&halves).to_vec()
+        }
+        WeightDType::Int8 => {
+            let mut bytes = Vec::with_capacity(rows.len());
+            for row in rows.chunks_exact(width) {
+                let (values, scale) = quantize(row);
+                bytes.extend(values);
+                scales.push(scale);
+            }
+            bytemuck::cast_slice(&bytes).to_vec()
+        }
+    }
+}
+
+/// A block of rows with the texels of the same k side by side; rows that are missing become zeros.
+fn interleave(rows: &[u8], row_bytes: usize) -> Vec<u8> {
+    let texel = TEXEL_BYTES as usize;
+    let mut block = vec![0; BLOCK * row_bytes];
+    for (k, texels) in block.chunks_exact_mut(BLOCK * texel).enumerate() {
+        for (position, to) in texels.chunks_exact_mut(texel).enumerate() {
+            let from = row_at(position) * row_bytes + k * texel;
+            if let Some(from) = rows.get(from..from + texel) {
+                to.copy_from_slice(from);
+            }
+        }
+    }
+    block
 }

@@ -9,8 +9,9 @@ mod attention_cached;
 mod embed;
 mod linear;
 mod matrix;
-mod quantize;
 mod rms_norm;
+mod stage;
+mod tiling;
 
 pub use argmax::Argmax;
 pub use attention::{Attention, AttentionArgs};
@@ -18,8 +19,8 @@ pub use attention_cached::{CachedAttention, CachedAttentionArgs, CachedKind};
 pub use embed::Embed;
 pub use linear::{Epilogue, Linear, LinearArgs, Norm};
 pub use matrix::{Matrix, WeightDType};
-pub use quantize::Quantized;
 pub use rms_norm::RmsNorm;
+pub use stage::Staged;
 
 use crate::gpu::Kernel;
 
@@ -32,7 +33,7 @@ pub fn kernels() -> Vec<Kernel> {
     kernels.extend(embed::variants());
     kernels.extend(rms_norm::variants());
     kernels.extend(linear::variants());
-    kernels.extend(quantize::variants());
+    kernels.extend(stage::variants());
     kernels.extend(argmax::variants());
     kernels.extend(attention::variants());
     kernels.extend(attention_cached::variants());

@@ -2,7 +2,7 @@
 
 use t5_gpu::Activation;
 use t5_gpu::gpu::{Gpu, GpuOptions, Plan};
-use t5_gpu::ops::{ALIGN, Epilogue, Linear, LinearArgs, Norm, Quantized, WeightDType};
+use t5_gpu::ops::{ALIGN, Epilogue, Linear, LinearArgs, Norm, Staged, WeightDType};
 use t5_gpu::reference::{activate, linear, linear_int8, rms_norm};
 
 use crate::common::{gpu, max_error, noise, note_error, targets};
@@ -56,7 +56,7 @@ fn error(gpu: &Gpu, case: Case) -> f32 {
         .buffer_from("gain", &pad_rows(&gain, k, padded))
         .unwrap();
     let out = gpu.buffer_from("out", &before).unwrap();
-    let scratch = (dtype == WeightDType::Int8).then(|| Quantized::new(gpu, rows, padded).unwrap());
+    let scratch = Staged::new(gpu, rows, padded, dtype).unwrap();
     let args = LinearArgs {
         x: &input,
         norm: norm.then_some(Norm {
@@ -69,7 +69,7 @@ fn error(gpu: &Gpu, case: Case) -> f32 {
         out_width: columns,
         epilogue,
         scale,
-        scratch: scratch.as_ref(),
+        scratch: Some(&scratch),
     };
     let mut plan = Plan::default();
     Linear::new(gpu, &args).record(gpu, rows, &mut plan);

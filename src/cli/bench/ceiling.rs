@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use t5_gpu::gpu::{Buffer, Gpu, Plan, Target};
-use t5_gpu::ops::{Epilogue, Linear, LinearArgs, Matrix, Quantized};
+use t5_gpu::ops::{Epilogue, Linear, LinearArgs, Matrix, Staged};
 use t5_gpu::{Result, WeightDType};
 
 use crate::cli::console::Console;
@@ -94,10 +94,7 @@ fn matmul(gpu: &Gpu, size: &Size, dtype: WeightDType) -> Result<f64> {
     let values: Vec<f32> = (0..rows * inputs).map(|i| (i % 97) as f32 / 48.0).collect();
     let x = gpu.buffer_from("x", &values)?;
     let out: Buffer = gpu.buffer("out", (rows * outputs * 4) as u64)?;
-    let scratch = match dtype {
-        WeightDType::Int8 => Some(Quantized::new(gpu, rows, inputs)?),
-        WeightDType::F32 | WeightDType::F16 => None,
-    };
+    let scratch = Staged::new(gpu, rows, inputs, dtype)?;
     let linear = Linear::new(
         gpu,
         &LinearArgs {
@@ -108,7 +105,7 @@ fn matmul(gpu: &Gpu, size: &Size, dtype: WeightDType) -> Result<f64> {
             out_width: outputs,
             epilogue: Epilogue::Store,
             scale: 1.0,
-            scratch: scratch.as_ref(),
+            scratch: Some(&scratch),
         },
     );
     let mut plan = Plan::default();

@@ -1,0 +1,146 @@
+//! Inputs of linear layers made ready, row by row: `shaders/stage.wgsl`.
+
+use super::{Norm, WeightDType, grid};
+use crate::Result;
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, TEXEL_BYTES, Target, Texels};
+
+const BINDINGS: &[Access] = &[
+    Access::Read,
+    Access::Read,
+    Access::WriteTexels,
+    Access::ReadWrite,
+];
+
+fn kernel(target: Target, int8: bool, norm: bool) -> Kernel {
+    let threads = match target {
+        Target::Hardware => 64,
+        Target::Software => 8,
+    };
+    Kernel {
+        name: "stage",
+        constants: format!(
+            "const INT8: bool = {int8};\nconst NORM: bool = {norm};\nconst THREADS: u32 = {threads}u;\n{}",
+            target.wgsl_to_write(2, "staged")
+        ),
+        parts: vec![include_str!("../../shaders/stage.wgsl")],
+        bindings: BINDINGS,
+    }
+}
+
+pub(super) fn variants() -> Vec<Kernel> {
+    let mut kernels = Vec::new();
+    for target in Target::ALL {
+        for int8 in [false, true] {
+            kernels.extend([false, true].map(|norm| kernel(target, int8, norm)));
+        }
+    }
+    kernels
+}
+
+/// Room for staged rows; linear layers that run one after the other share it.
+pub struct Staged {
+    /// `[rows, width]`, f32 or int8
+    pub(super) values: Texels,
+    /// `[rows]` f32: what the int8 values of a row are multiplied by.
+    pub(super) scales: Buffer,
+}
+
+impl Staged {
+    /// Room for `rows` rows of at most `width`, as layers of this weight type read them.
+    ///
+    /// # Errors
+    /// Those of [`Gpu::buffer`].
+    pub fn new(gpu: &Gpu, rows: usize, width: usize, dtype: WeightDType) -> Result<Staged> {
+        let bytes = rows * width / values_a_texel(dtype) * TEXEL_BYTES as usize;
+        Ok(Staged {
+            values: gpu.texels("staged inputs", bytes as u64)?,
+            scales: gpu.buffer("staged inputs' scales", (rows * 4) as u64)?,
+        })
+    }
+}
+
+fn values_a_texel(dtype: WeightDType) -> usize {
+    match dtype {
+        WeightDType::Int8 => 16,
+        WeightDType::F32 | WeightDType::F16 => 4,
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    rows: u32,
+    texels: u32,
+    width: f32,
+    eps: f32,
+    first: u32,
+}
+
+/// Stages rows of `x`, normalised first where there is a norm.
+pub(super) struct Stage {
+    binding: Binding,
+    params: Params,
+    int8: bool,
+    norm: bool,
+    max_rows: usize,
+}
+
+impl Stage {
+    /// `x`: `[rows, width]` f32, padded width.
+    pub fn new(
+        gpu: &Gpu,
+        x: &Buffer,
+        width: usize,
+        norm: Option<Norm<'_>>,
+        dtype: WeightDType,
+        out: &Staged,
+    ) -> Stage {
+        let texels = width / values_a_texel(dtype);
+        let rows = [
+            x.size() as usize / (width * 4),
+            out.values.len() as usize / texels,
+            out.scales.size() as usize / 4,
+        ];
+        // Without a norm the gain is never read; any buffer will do.
+        let gain = norm.map_or(x, |norm| norm.gain);
+        let resources = [
+            x.into(),
+            gain.into(),
+            (&out.values).into(),
+            (&out.scales).into(),
+        ];
+        Stage {
+            binding: gpu.bind::<crate::gpu::Resource<'_>>(BINDINGS, &resources),
+            params: Params {
+                rows: 0,
+                texels: texels as u32,
+                width: norm.map_or(1.0, |norm| norm.width as f32),
+                eps: norm.map_or(0.0, |norm| norm.eps),
+                first: 0,
+            },
+            int8: dtype == WeightDType::Int8,
+            norm: norm.is_some(),
+            max_rows: rows.into_iter().min().unwrap_or(0),
+        }
+    }
+
+    /// Stages rows `first..first + rows`.
+    pub fn record(&self, gpu: &Gpu, first: usize, rows: usize, plan: &mut Plan) {
+        assert!(
+            first + rows <= self.max_rows,
+            "stage: {first} + {rows} rows, room for {}",
+            self.max_rows
+        );
+        let params = Params {
+            rows: rows as u32,
+            first: first as u32,
+            ..self.params
+        };
+        plan.push(
+            gpu.pipeline(&kernel(gpu.target(), self.int8, self.norm)),
+            &self.binding,
+            params,
+            grid(gpu, rows),
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! How a linear layer is laid over workgroups: which kernel, and the sizes of its blocks, by kind of adapter and number of
+//! rows.
+
+use super::matrix::LANES;
+use crate::gpu::Target;
+
+/// How a linear layer is laid over workgroups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tiling {
+    /// `lanes` threads split K for [`N_TILE`] outputs of `m_tile` rows; `groups` such groups a workgroup.
+    Matvec {
+        m_tile: usize,
+        lanes: usize,
+        groups: usize,
+    },
+    /// Blocks in workgroup memory.
+    Matmul {
+        tm: usize,
+        tn: usize,
+        threads_m: usize,
+        threads_n: usize,
+    },
+    /// Blocks in registers alone, of `tm` rows and `tn` columns a thread.
+    Direct { tm: usize, tn: usize },
+}
+
+const N_TILE: usize = 4;
+
+/// Layouts by the most rows that each takes; the last takes any number.
+type Tilings = &'static [(usize, Tiling)];
+
+const HARDWARE: Tilings = &[
+    (1, matvec(1)),
+    (2, matvec(2)),
+    (8, matvec(4)),
+    (16, matmul(4, 4, 4, 16)),
+    (32, matmul(4, 8, 8, 8)),
+    (usize::MAX, matmul(8, 8, 8, 8)),
+];
+
+/// Software adapters run the threads of a workgroup a vector at a time, one after the other, and every barrier, like every
+/// trip through workgroup memory, costs without gaining anything.
+const SOFTWARE: Tilings = &[
+    (1, Tiling::Direct { tm: 1, tn: 16 }),
+    (2, Tiling::Direct { tm: 2, tn: 16 }),
+    (4, Tiling::Direct { tm: 4, tn: 8 }),
+    (usize::MAX, Tiling::Direct { tm: 8, tn: 4 }),
+];
+
+const fn matvec(m_tile: usize) -> Tiling {
+    Tiling::Matvec {
+        m_tile,
+        lanes: 32,
+        groups: 4,
+    }
+}
+
+const fn matmul(tm: usize, tn: usize, threads_m: usize, threads_n: usize) -> Tiling {
+    Tiling::Matmul {
+        tm,
+        tn,
+        threads_m,
+        threads_n,
+    }
+}
+
+impl Tiling {
+    /// Every tiling for adapters of this kind.
+    pub fn all(target: Target) -> impl Iterator<Item = Tiling> {
+        Self::table(target).iter().map(|(_, tiling)| *tiling)
+    }
+
+    /// The tiling for so many rows.
+    pub fn choose(target: Target, rows: usize) -> Tiling {
+        Self::table(target)
+            .iter()
+            .find(|(most, _)| rows <= *most)
+            .expect("the last takes any number")
+            .1
+    }
+
+    fn table(target: Target) -> Tilings {
+        match target {
+            Target::Hardware => HARDWARE,
+            Target::Software => SOFTWARE,
+        }
+    }
+
+    /// Input rows and weight rows a workgroup covers.
+    pub fn block(self) -> (usize, usize) {
+        match self {
+            Tiling::Matvec { m_tile, groups, .. } => (m_tile, N_TILE * groups),
+            Tiling::Matmul {
+                tm,
+                tn,
+                threads_m,
+                threads_n,
+            } => (tm * threads_m, tn * threads_n),
+            Tiling::Direct { tm, tn } => (tm, tn * LANES),
+        }
+    }
+
+    /// The constants that the WGSL is written in terms of.
+    pub fn constants(self) -> String {
+        let declare = |constants: &[(&str, usize)]| {
+            constants
+                .iter()
+                .map(|(name, value)| format!("const {name}: u32 = {value}u;\n"))
+                .collect()
+        };
+        match self {
+            Tiling::Matvec {
+                m_tile,
+                lanes,
+                groups,
+            } => declare(&[
+                ("M_TILE", m_tile),
+                ("N_TILE", N_TILE),
+                ("LANES", lanes),
+                ("GROUPS", groups),
+            ]),
+            Tiling::Matmul {
+                tm,
+                tn,
+                threads_m,
+                threads_n,
+            } => declare(&[
+                ("TM", tm),
+                ("TN", tn),
+                ("THREADS_M", threads_m),
+                ("THREADS_N", threads_n),
+            ]),
+            Tiling::Direct { tm, tn } => declare(&[("TM", tm), ("TN", tn)]),
+        }
+    }
+
+    /// The WGSL file's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tiling::Matvec { .. } => "matvec",
+            Tiling::Matmul { .. } => "matmul",
+            Tiling::Direct { .. } => "matmul_direct",
+        }
+    }
+
+    /// The WGSL file.
+    pub fn wgsl(self) -> &'static str {
+        match self {
+            Tiling::Matvec { .. } => include_str!("../../shaders/matvec.wgsl"),
+            Tiling::Matmul { .. } => include_str!("../../shaders/matmul.wgsl"),
+            Tiling::Direct { .. } => include_str!("../../shaders/matmul_direct.wgsl"),
+        }
+    }
+}
