@@ -8,6 +8,7 @@ mod devices;
 mod encode;
 mod generate;
 mod heat_map;
+mod input;
 mod inspect;
 mod models;
 mod module_tree;
