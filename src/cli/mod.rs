@@ -4,8 +4,10 @@ mod align;
 mod args;
 mod bench;
 mod console;
+mod corpus;
 mod devices;
 mod encode;
+mod eval;
 mod generate;
 mod heat_map;
 mod input;
@@ -47,6 +49,7 @@ enum Command {
     Align(align::Align),
     Encode(encode::Encode),
     Score(score::Score),
+    Eval(eval::Eval),
     Tokenize(tokenize::Tokenize),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Align(command) => command.run(),
         Command::Encode(command) => command.run(),
         Command::Score(command) => command.run(),
+        Command::Eval(command) => command.run(),
         Command::Tokenize(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Inspect(command) => command.run(),
