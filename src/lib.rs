@@ -15,7 +15,8 @@
 //!
 //! [`Pipeline`] goes from text to text. Under it lie the rooms that it puts together, each usable alone:
 //! [`hub`] (names to directories), [`checkpoint`] and [`parameters`] (files to tensors), [`tokenizer`], [`model`] (encoder and decoder on a
-//! [`gpu::Gpu`]), [`generate`] (which token next) and [`reference`](mod@reference) (the same model in plain Rust).
+//! [`gpu::Gpu`]), [`generate`] (which token next) and [`reference`](mod@reference) (the same model in plain Rust). [`metrics`]
+//! scores what comes out.
 
 #![warn(missing_docs)]
 
@@ -29,6 +30,7 @@ pub mod generate;
 pub mod gpu;
 pub mod hub;
 pub mod language;
+pub mod metrics;
 pub mod model;
 pub mod model_files;
 pub mod ops;

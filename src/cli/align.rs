@@ -7,15 +7,14 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 use t5_gpu::alignment::{Alignment, words};
-use t5_gpu::language::Language;
 use t5_gpu::model::TraceOptions;
 use t5_gpu::pipeline::{ForwardRequest, Output, Request};
-use t5_gpu::task::Task;
 use t5_gpu::tokenizer::Tokenizer;
 use t5_gpu::{Error, Result};
 
 use super::Outcome;
-use super::generate::{Generating, RequestArgs};
+use super::args::TaskArgs;
+use super::generate::{Generating, RequestArgs, one_line};
 use super::heat_map::{HeatMap, write_svg};
 use super::request::no_tokenizer;
 use super::serve::{Done, Service, serve};
@@ -27,18 +26,8 @@ use super::serve::{Done, Service, serve};
 /// cross-attention while a word is being chosen, averaged over heads and layers.
 #[derive(Args)]
 pub struct Align {
-    /// Into which language: a code (de) or an English name (German)
-    #[arg(long, default_value = "de", value_name = "LANGUAGE")]
-    to: String,
-    /// Out of which language
-    #[arg(long, default_value = "en", value_name = "LANGUAGE")]
-    from: String,
-    /// A task of the config's task_specific_params in place of a translation
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["to", "from"])]
-    task: Option<String>,
-    /// Run the text as it stands, with no prefix added
-    #[arg(long, conflicts_with_all = ["to", "from", "task"])]
-    no_prefix: bool,
+    #[command(flatten)]
+    task: TaskArgs,
     /// Pair tokens, as marian does, prefix and </s> counted
     #[arg(long)]
     tokens: bool,
@@ -54,7 +43,7 @@ pub struct Align {
 
 impl Align {
     pub fn run(self) -> Outcome {
-        let (from, to) = (Language::find(&self.from)?, Language::find(&self.to)?);
+        let task = self.task.task()?;
         if let Some(path) = &self.output
             && path
                 .extension()
@@ -67,14 +56,7 @@ impl Align {
             .into());
         }
         let console = self.request.console();
-        let (lines, generating) = self.request.open(
-            |config| match &self.task {
-                Some(name) => Task::named(config, name),
-                None if self.no_prefix => Ok(Task::default()),
-                None => Task::translation(config, from, to),
-            },
-            &console,
-        )?;
+        let (lines, generating) = self.request.open(task, &console)?;
         let layers = generating.pipeline.config().num_decoder_layers;
         if self.layer.is_some_and(|layer| layer as usize > layers) {
             return Err(Error::Invalid(format!(
@@ -235,11 +217,7 @@ impl Service for Aligning {
             .iter()
             .map(|(source, target)| format!("{source}-{target}"))
             .collect();
-        format!(
-            "{} ||| {}",
-            text.replace(['\n', '\r'], " "),
-            pairs.join(" ")
-        )
+        format!("{} ||| {}", one_line(text), pairs.join(" "))
     }
 
     fn keep(&self, _: &str, asked: &AlignRequest, aligned: &Aligned) -> Result<()> {

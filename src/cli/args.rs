@@ -5,6 +5,8 @@ use std::path::Path;
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use t5_gpu::language::Language;
+use t5_gpu::task::Task;
 use t5_gpu::{LoadOptions, ModelFiles, Pipeline, Result, T5Config, WeightDType, hub};
 
 use super::console::Console;
@@ -51,9 +53,18 @@ pub fn hub_options(quiet: bool) -> hub::Options {
     }
 }
 
-/// Where and how the model runs.
+/// Where and how the model runs, and on what.
 #[derive(Args)]
 pub struct RunArgs {
+    #[command(flatten)]
+    pub load: LoadArgs,
+    #[command(flatten)]
+    pub lines: LineArgs,
+}
+
+/// Where and how the model runs.
+#[derive(Args)]
+pub struct LoadArgs {
     #[command(flatten)]
     pub model: ModelArg,
     /// Which GPU: its index or a part of its name, as `t5-gpu devices` lists them
@@ -65,11 +76,9 @@ pub struct RunArgs {
     /// How many texts go through the model together (default: by device)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch_size: Option<u32>,
-    #[command(flatten)]
-    pub lines: LineArgs,
 }
 
-impl RunArgs {
+impl LoadArgs {
     /// Opens the device and loads the model, telling what is used.
     pub fn pipeline(&self, files: &ModelFiles, console: &Console) -> Result<Pipeline> {
         let options = LoadOptions {
@@ -100,6 +109,50 @@ pub struct LineArgs {
     /// A text each; without any, lines from stdin
     #[arg(value_name = "TEXT")]
     pub texts: Vec<String>,
+}
+
+/// Between which languages.
+#[derive(Args)]
+pub struct LanguageArgs {
+    /// Into which language: a code (de) or an English name (German)
+    #[arg(long, default_value = "de", value_name = "LANGUAGE")]
+    to: String,
+    /// Out of which language
+    #[arg(long, default_value = "en", value_name = "LANGUAGE")]
+    from: String,
+}
+
+impl LanguageArgs {
+    /// What finds the translation in a config; languages that do not exist are told at once.
+    pub fn task(&self) -> Result<impl Fn(&T5Config) -> Result<Task>> {
+        let (from, to) = (Language::find(&self.from)?, Language::find(&self.to)?);
+        Ok(move |config: &T5Config| Task::translation(config, from, to))
+    }
+}
+
+/// What the model is asked to do: to translate, or something else.
+#[derive(Args)]
+pub struct TaskArgs {
+    #[command(flatten)]
+    languages: LanguageArgs,
+    /// A task of the config's task_specific_params in place of a translation
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["to", "from"])]
+    task: Option<String>,
+    /// Run the text as it stands, with no prefix added
+    #[arg(long, conflicts_with_all = ["to", "from", "task"])]
+    no_prefix: bool,
+}
+
+impl TaskArgs {
+    /// What finds the task in a config; languages that do not exist are told at once.
+    pub fn task(&self) -> Result<impl Fn(&T5Config) -> Result<Task>> {
+        let translation = self.languages.task()?;
+        Ok(move |config: &T5Config| match &self.task {
+            Some(name) => Task::named(config, name),
+            None if self.no_prefix => Ok(Task::default()),
+            None => translation(config),
+        })
+    }
 }
 
 /// Generation options under transformers' names.

@@ -50,11 +50,16 @@ impl Console {
         if io::stdout().is_terminal() {
             return ProgressBar::hidden();
         }
-        let style = match total {
-            Some(_) => "[{bar:30}] {pos}/{len} lines, {per_sec}, {eta} left",
-            None => "{spinner} {pos} lines, {per_sec}",
-        };
-        self.bar("", style, total)
+        match total {
+            Some(total) => self.progress(total),
+            None => self.bar("", "{spinner} {pos} lines, {per_sec}", None),
+        }
+    }
+
+    /// A bar that counts lines while no results are printed.
+    pub fn progress(&self, total: u64) -> ProgressBar {
+        let style = "[{bar:30}] {pos}/{len} lines, {per_sec}, {eta} left";
+        self.bar("", style, Some(total))
     }
 
     fn bar(&self, message: &'static str, style: &str, total: Option<u64>) -> ProgressBar {

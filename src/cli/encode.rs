@@ -60,10 +60,10 @@ impl Encode {
             .into());
         }
         let console = Console::new(self.run.lines.quiet);
-        let files = self.run.model.files(self.run.lines.quiet)?;
+        let files = self.run.load.model.files(self.run.lines.quiet)?;
         let output = self.output.map(TensorFile::create).transpose()?;
         let lines = Lines::open(&self.run.lines, &console);
-        let pipeline = self.run.pipeline(&files, &console)?;
+        let pipeline = self.run.load.pipeline(&files, &console)?;
         let window = pipeline.batch_size() * 4;
         let service = Encoding {
             pipeline,

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use t5_gpu::pipeline::{Output, Request};
 use t5_gpu::task::Task;
-use t5_gpu::{Error, GenerationConfig, Pipeline, Result, T5Config};
+use t5_gpu::{Error, GenerationConfig, ModelFiles, Pipeline, Result, T5Config};
 
 use super::Outcome;
 use super::args::{GenerationArgs, RunArgs};
@@ -69,10 +69,7 @@ pub struct RequestArgs {
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
-    options: GenerationArgs,
-    /// What the output begins with
-    #[arg(long, value_name = "TEXT", conflicts_with = "decoder_input_ids")]
-    target_prefix: Option<String>,
+    decoding: DecodingArgs,
 }
 
 impl RequestArgs {
@@ -82,33 +79,72 @@ impl RequestArgs {
         choose: impl FnOnce(&T5Config) -> Result<Task>,
         console: &Console,
     ) -> Result<(Lines, Generating)> {
-        let files = self.run.model.files(self.run.lines.quiet)?;
-        // Before the weights are loaded, so that what is wrong is told at once.
+        let files = self.run.load.model.files(self.run.lines.quiet)?;
+        let plan = self.decoding.plan(&files, choose)?;
+        let lines = Lines::open(&self.run.lines, console);
+        let pipeline = self.run.load.pipeline(&files, console)?;
+        Ok((lines, plan.generating(pipeline)?))
+    }
+
+    pub fn console(&self) -> Console {
+        Console::new(self.run.lines.quiet)
+    }
+}
+
+/// How outputs are chosen.
+#[derive(Args)]
+pub struct DecodingArgs {
+    #[command(flatten)]
+    options: GenerationArgs,
+    /// What the output begins with
+    #[arg(long, value_name = "TEXT", conflicts_with = "decoder_input_ids")]
+    target_prefix: Option<String>,
+}
+
+impl DecodingArgs {
+    /// Puts together what the model's files, the task that `choose` finds in the config, and the command line say: before
+    /// the weights are loaded, so that what is wrong is told at once.
+    pub fn plan(
+        &self,
+        files: &ModelFiles,
+        choose: impl FnOnce(&T5Config) -> Result<Task>,
+    ) -> Result<Plan> {
         let task = choose(&files.config()?)?;
         let mut options = files.generation()?;
         options.apply_json(&task.options)?;
         options.apply_json(&self.options.given())?;
         options.validate()?;
-        let lines = Lines::open(&self.run.lines, console);
-        let pipeline = self.run.pipeline(&files, console)?;
+        Ok(Plan {
+            prefix: task.prefix,
+            options,
+            target_prefix: self.target_prefix.clone(),
+        })
+    }
+}
+
+/// What to do with texts once there is a model.
+pub struct Plan {
+    prefix: String,
+    options: GenerationConfig,
+    target_prefix: Option<String>,
+}
+
+impl Plan {
+    /// The plan with the model that it was made for.
+    pub fn generating(mut self, pipeline: Pipeline) -> Result<Generating> {
         if let Some(text) = &self.target_prefix {
             let mut ids = encode(pipeline.tokenizer(), text)?;
             // The output goes on where the text ends.
-            ids.pop_if(|last| options.eos_token_id.contains(last));
-            options.decoder_input_ids = ids;
+            ids.pop_if(|last| self.options.eos_token_id.contains(last));
+            self.options.decoder_input_ids = ids;
         }
-        let service = Generating {
+        Ok(Generating {
             pipeline,
-            options,
-            prefix: task.prefix,
+            options: self.options,
+            prefix: self.prefix,
             with_score: false,
             token_logprobs: false,
-        };
-        Ok((lines, service))
-    }
-
-    pub fn console(&self) -> Console {
-        Console::new(self.run.lines.quiet)
+        })
     }
 }
 
@@ -159,11 +195,7 @@ impl Service for Generating {
 
     fn write_text(&self, _: &Request, outputs: &Vec<Output>) -> String {
         let line = |output: &Output| {
-            let text = match &output.text {
-                // A line out for a line in, whatever the model writes.
-                Some(text) => text.replace(['\n', '\r'], " "),
-                None => String::new(),
-            };
+            let text = one_line(output.text.as_deref().unwrap_or_default());
             match output.score {
                 Some(score) if self.with_score => format!("{score}\t{text}"),
                 _ => text,
@@ -192,4 +224,9 @@ impl Service for Generating {
         };
         Map::from_iter([("outputs".into(), outputs.iter().map(output).collect())])
     }
+}
+
+/// A line out for a line in, whatever the model writes.
+pub fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
 }

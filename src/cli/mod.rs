@@ -4,10 +4,13 @@ mod align;
 mod args;
 mod bench;
 mod console;
+mod corpus;
 mod devices;
 mod encode;
+mod eval;
 mod generate;
 mod heat_map;
+mod input;
 mod inspect;
 mod models;
 mod module_tree;
@@ -46,6 +49,7 @@ enum Command {
     Align(align::Align),
     Encode(encode::Encode),
     Score(score::Score),
+    Eval(eval::Eval),
     Tokenize(tokenize::Tokenize),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
@@ -108,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Align(command) => command.run(),
         Command::Encode(command) => command.run(),
         Command::Score(command) => command.run(),
+        Command::Eval(command) => command.run(),
         Command::Tokenize(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Inspect(command) => command.run(),

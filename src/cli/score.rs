@@ -24,9 +24,9 @@ pub struct Score {
 impl Score {
     pub fn run(self) -> Outcome {
         let console = Console::new(self.run.lines.quiet);
-        let files = self.run.model.files(self.run.lines.quiet)?;
+        let files = self.run.load.model.files(self.run.lines.quiet)?;
         let lines = Lines::open(&self.run.lines, &console);
-        let pipeline = self.run.pipeline(&files, &console)?;
+        let pipeline = self.run.load.pipeline(&files, &console)?;
         let window = pipeline.batch_size() * 8;
         let service = Scoring {
             pipeline,

@@ -2,7 +2,7 @@
 //! answered in its place.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -12,6 +12,7 @@ use t5_gpu::{Error, Result};
 
 use super::args::LineArgs;
 use super::console::Console;
+use super::input::lines_of;
 use super::{Failure, Outcome};
 
 /// What a command makes of its lines.
@@ -82,7 +83,9 @@ impl Lines {
             let given = texts.into_iter().map(|text| (Ok(text), true));
             let lines: Box<dyn Iterator<Item = (Result<String>, bool)>> = match total {
                 Some(_) => Box::new(given),
-                None => Box::new(stdin_lines().map(|line| (line, false))),
+                None => {
+                    Box::new(lines_of(io::stdin().lock(), "stdin".into()).map(|line| (line, false)))
+                }
             };
             for (index, (content, is_argument)) in lines.enumerate() {
                 if sender
@@ -113,38 +116,6 @@ impl Lines {
             .take(most)
             .collect()
     }
-}
-
-fn stdin_lines() -> impl Iterator<Item = Result<String>> {
-    let mut stdin = io::stdin().lock();
-    let mut ended = false;
-    std::iter::from_fn(move || {
-        let mut bytes = Vec::new();
-        if ended {
-            return None;
-        }
-        match stdin.read_until(b'\n', &mut bytes) {
-            Ok(0) => None,
-            Ok(_) => {
-                let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                Some(match std::str::from_utf8(line) {
-                    Ok(text) => Ok(text.to_owned()),
-                    Err(error) => Err(Error::Invalid(format!(
-                        "invalid UTF-8 at byte {}: convert the input to UTF-8",
-                        error.valid_up_to() + 1
-                    ))),
-                })
-            }
-            Err(source) => {
-                ended = true;
-                Some(Err(Error::Io {
-                    path: "stdin".into(),
-                    source,
-                }))
-            }
-        }
-    })
 }
 
 /// What became of a line before it is answered.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use t5_gpu::pipeline::Request;
 use t5_gpu::{Error, Result};
 
-use super::generate::Generating;
+use super::generate::{Generating, one_line};
 use super::serve::{Done, Service};
 
 /// Prints while it answers; what is left to print in the end is the end of the line.
@@ -60,7 +60,6 @@ impl Service for Streaming {
 
 fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    // A line out for a line in, whatever the model writes.
-    out.write_all(text.replace(['\n', '\r'], " ").as_bytes())?;
+    out.write_all(one_line(text).as_bytes())?;
     out.flush()
 }

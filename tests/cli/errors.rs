@@ -212,3 +212,54 @@ fn bad_options_are_named() {
     assert_error(&mut t5_gpu(["transalte", "a"]), &["transalte", "translate"]);
     assert_error(&mut t5_gpu(["score", "no target"]), &["text 1", "target"]);
 }
+
+/// `eval` is told of its files, and which line of them, before any model is loaded.
+#[test]
+fn references_that_do_not_fit_are_named() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let file = |name: &str, content: &[u8]| {
+        let path = directory.path().join(name);
+        fs::write(&path, content).unwrap();
+        text(&path).to_owned()
+    };
+    let three = file("three.en", b"One.\nTwo.\nThree.\n");
+    let two = file("two.de", b"Eins.\nZwei.\n");
+    let empty = file("empty.de", b"");
+    let blank = file("blank.en", b"\n \n");
+    let latin = file("latin.de", b"Eins.\nZw\xf6lf.\nDrei.\n");
+    let tsv = file("pairs.tsv", b"One.\tEins.\nTwo. Zwei.\n");
+    let missing = text(&directory.path().join("no.such")).to_owned();
+    let pairs: [(&str, &str, &[&str]); 8] = [
+        (&three, &two, &["two.de", "are 2", "three.en", "are 3"]),
+        (&two, &three, &["three.en", "are 3", "two.de", "are 2"]),
+        (&three, &empty, &["empty.de", "are 0", "are 3"]),
+        (&empty, &empty, &["empty.de", "no text"]),
+        (&blank, &two, &["blank.en", "no text"]),
+        (&three, &latin, &["latin.de", "line 2", "UTF-8", "byte 3"]),
+        (&missing, &two, &["no.such", "cannot read"]),
+        (&two, &missing, &["no.such", "cannot read"]),
+    ];
+    for (source, reference, words) in pairs {
+        let command = ["eval", "--source", source, "--reference", reference];
+        assert_error(&mut without_adapter(command), words);
+    }
+    let eval = |arguments: &[&str], words: &[&str]| {
+        let arguments = ["eval"].iter().chain(arguments).copied();
+        assert_error(&mut without_adapter(arguments), words);
+    };
+    eval(&["--tsv", &tsv], &["pairs.tsv", "line 2", "a tab"]);
+    eval(&["--tsv", &empty], &["empty.de", "no text"]);
+    eval(&["--tsv", &missing], &["no.such", "cannot read"]);
+    eval(&[], &["--source"]);
+    eval(&["--source", &three], &["--reference"]);
+    eval(&["--reference", &three], &["--source"]);
+    eval(&["--tsv", &tsv, "--source", &three], &["--tsv", "--source"]);
+    let nowhere = text(&directory.path().join("no/such")).to_owned();
+    let both = ["--source", &two, "--reference", &two];
+    let beside = |more: &[&str], words: &[&str]| eval(&[&both, more].concat(), words);
+    beside(&["--output", &nowhere], &["no/such", "cannot be written"]);
+    beside(&["--to", "xx"], &["\"xx\""]);
+    beside(&["--task", "no_such_task"], &["no_such_task"]);
+    beside(&["--num-beams", "0"], &["num_beams"]);
+    beside(&[], &["no GPU adapter"]);
+}
