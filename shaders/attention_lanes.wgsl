@@ -12,7 +12,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let i = query_of(local);
     prepare(here, 0u, 1u);
     var query: array<vec4<f32>, D4>;
-    for (var c = 0u; c < D4; c++) {
+    for (var c = 0u; c < D4; c++) { // unrolled
         query[c] = load_query(here, i, c);
     }
 
@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var t = 0u; t < here.keys; t++) {
         if (is_visible(here, i, t)) {
             var score = bias_of(here, i, t);
-            for (var c = 0u; c < D4; c++) {
+            for (var c = 0u; c < D4; c++) { // unrolled
                 score += dot(query[c], load_key(here, t, c));
             }
             let next = max(best, score);
@@ -30,14 +30,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             let weight = exp(score - next);
             best = next;
             total = total * shrink + weight;
-            for (var c = 0u; c < D4; c++) {
+            for (var c = 0u; c < D4; c++) { // unrolled
                 acc[c] = acc[c] * shrink + weight * load_value(here, t, c);
             }
         }
     }
     // A query that sees no key gives zeros.
     let inverse = 1.0 / select(total, 1.0, total == 0.0);
-    for (var c = 0u; c < D4; c++) {
+    for (var c = 0u; c < D4; c++) { // unrolled
         store(here, i, c, acc[c] * inverse);
     }
 }

@@ -1,15 +1,15 @@
 // Linear layer for software adapters: a thread is a lane of a CPU's vector and takes columns of its own, so nothing is
 // summed across threads and nothing goes through workgroup memory. Each keeps a TM x TN block of outputs in registers; a
-// workgroup computes TM x (TN * LANES) outputs. Weights lie as layout_blocks.wgsl says. Twin: src/reference/linear.rs
+// workgroup computes TM x (TN * LANES) outputs; neighbours share their weights, which so come from memory once. Weights lie as layout_blocks.wgsl says. Twin: src/reference/linear.rs
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let n0 = workgroup.x * TN * LANES;
-    let m0 = workgroup.y * TM;
+    let n0 = workgroup.y * TN * LANES;
+    let m0 = workgroup.x * TM;
 
     // Rows past the end repeat the last one; their results are not written.
     var x_row: array<u32, TM>;
-    for (var i = 0u; i < TM; i++) {
+    for (var i = 0u; i < TM; i++) { // unrolled
         x_row[i] = (params.first + min(m0 + i, params.m - 1u)) * params.loads;
     }
     var at = n0 / BLOCK * params.loads * BLOCK + n0 % BLOCK + local;
@@ -18,34 +18,34 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     var squares: array<f32, TM>;
     for (var k = 0u; k < params.loads; k++) {
         var ws: array<Weights, TN>;
-        for (var j = 0u; j < TN; j++) {
+        for (var j = 0u; j < TN; j++) { // unrolled
             ws[j] = load_weights(read_weights(at + j * LANES));
         }
-        for (var i = 0u; i < TM; i++) {
+        for (var i = 0u; i < TM; i++) { // unrolled
             var input = load_input(x_row[i] + k);
             if (NORM) {
                 squares[i] += squares_of(input);
                 input = with_gain(input, k);
             }
-            for (var j = 0u; j < TN; j++) {
+            for (var j = 0u; j < TN; j++) { // unrolled
                 acc[i * TN + j] += product(ws[j], input);
             }
         }
         at += BLOCK;
     }
 
-    for (var i = 0u; i < TM; i++) {
+    for (var i = 0u; i < TM; i++) { // unrolled
         if (m0 + i < params.m) {
             var scale = params.scale;
             if (NORM) {
                 scale *= inverseSqrt(squares[i] / params.width + params.eps);
             }
-            for (var j = 0u; j < TN; j++) {
+            for (var j = 0u; j < TN; j++) { // unrolled
                 let n = n0 + row_at(j * LANES + local);
                 if (n < params.n) {
                     var next = 0.0;
-                    if (EPILOGUE == GATE && j + 1u < TN) {
-                        next = scale * value_of(f32(acc[i * TN + j + 1u]), m0 + i, n + 1u);
+                    if (EPILOGUE == GATE) {
+                        next = scale * value_of(f32(acc[i * TN + (j | 1u)]), m0 + i, n | 1u);
                     }
                     finish(m0 + i, n, scale * value_of(f32(acc[i * TN + j]), m0 + i, n), next);
                 }

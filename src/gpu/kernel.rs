@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::texels::FORMAT;
+use super::unroll::unroll;
 use super::{Gpu, Target};
 
 /// What lies at a kernel's binding and how the kernel uses it.
@@ -56,14 +57,14 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// The whole WGSL text.
+    /// The whole WGSL text, loops that are marked `// unrolled` written out.
     pub fn source(&self) -> String {
         let mut source = self.constants.clone();
         for part in &self.parts {
             source.push_str(part);
             source.push('\n');
         }
-        source
+        unroll(&source)
     }
 }
 

@@ -6,6 +6,7 @@ mod kernel;
 mod plan;
 mod profile;
 mod texels;
+mod unroll;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -343,11 +343,12 @@ impl Linear {
                 first: first as u32,
                 ..part.params
             };
-            let workgroups = [
-                params.n.div_ceil(block_n as u32),
-                params.m.div_ceil(block_m as u32),
-                1,
-            ];
+            let columns = params.n.div_ceil(block_n as u32);
+            let rows = params.m.div_ceil(block_m as u32);
+            let workgroups = match target {
+                Target::Hardware => [columns, rows, 1],
+                Target::Software => [rows, columns, 1],
+            };
             let binding = match input {
                 Input::Staged => &part.staged,
                 Input::Plain { .. } => &part.plain,
