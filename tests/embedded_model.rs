@@ -113,6 +113,33 @@ fn fifty_sentences_greedy_and_with_beams_are_those_of_transformers() {
     }
 }
 
+/// Without logits being read back: as many steps at once as suit the device, and others.
+#[test]
+fn fifty_sentences_in_greedy_runs_are_those_of_transformers() {
+    let Fixture {
+        options,
+        translations,
+    } = fixture();
+    let (files, model, _) = load();
+    let mut greedy = files.generation().unwrap();
+    assert!(greedy.apply_json(&options.greedy).unwrap().is_empty());
+    for (batch_size, steps) in [(1, 4), (7, 1), (7, 3), (50, 8)] {
+        for batch in translations.chunks(batch_size) {
+            let sources: Vec<Vec<u32>> = batch.iter().map(|of| of.input_ids.clone()).collect();
+            let requests: Vec<Request> = (0..)
+                .zip(&sources)
+                .map(|(source, ids)| Request::new(source, ids.clone(), greedy.clone()))
+                .collect();
+            let encoded = model.encode(&sources).unwrap();
+            let mut decoder = model.decoder_with(&encoded, batch.len(), steps).unwrap();
+            let outputs = generate(&mut decoder, &requests, &mut ()).unwrap();
+            for (of, outputs) in batch.iter().zip(&outputs) {
+                assert_eq!(outputs[0].token_ids, of.greedy.token_ids, "{}", of.text);
+            }
+        }
+    }
+}
+
 #[test]
 fn states_and_logits_are_those_of_transformers_and_of_the_reference() {
     let (_, model, reference) = load();

@@ -279,10 +279,6 @@ impl Search for BeamSearch {
         );
     }
 
-    fn needs_only_argmax(&self) -> bool {
-        false
-    }
-
     fn advance(&mut self, result: StepResult<'_>, scratch: &mut Vec<f32>) -> Result<Option<u32>> {
         let StepResult::Logits(logits) = result else {
             return Err(Error::Invalid("beam search needs all logits".into()));

@@ -1,5 +1,6 @@
 //! The decoder: one token a row and step, as one compute pass over prepared ops.
 
+use super::greedy::Greedy;
 use super::kv_cache::KvCache;
 use super::{Encoded, Model};
 use crate::generate::{StepDecoder, StepRow};
@@ -23,6 +24,8 @@ pub struct Decoder<'a> {
     plan: Plan,
     /// What `plan` is for.
     planned: Option<Planned>,
+    greedy: Greedy,
+    /// The logits' way back.
     readback: Readback,
     row_data: Vec<[u32; 4]>,
 }
@@ -31,7 +34,7 @@ pub struct Decoder<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Planned {
     rows: usize,
-    /// Whether the likeliest tokens are found on the GPU and brought back in place of the logits.
+    /// Whether the step ends with the likeliest tokens being fed to the next one.
     argmax: bool,
 }
 
@@ -51,8 +54,6 @@ struct Activations {
     inner_layer: Buffer,
     /// `[rows, vocab_size]`
     logits: Buffer,
-    /// The likeliest token of each row, `[rows]` u32
-    tokens: Buffer,
     /// Staged inputs, where layers take such
     scratch: Option<Staged>,
 }
@@ -82,6 +83,20 @@ impl Model {
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Gpu`].
     pub fn decoder<'a>(&'a self, encoded: &'a Encoded<'a>, slots: usize) -> Result<Decoder<'a>> {
+        self.decoder_with(encoded, slots, self.greedy_steps())
+    }
+
+    /// [`Model::decoder`] that takes at most `greedy_steps` greedy steps in one submit, in place of as many as suit the
+    /// device; with 0, all tokens are chosen on the CPU.
+    ///
+    /// # Errors
+    /// As [`Model::decoder`].
+    pub fn decoder_with<'a>(
+        &'a self,
+        encoded: &'a Encoded<'a>,
+        slots: usize,
+        greedy_steps: usize,
+    ) -> Result<Decoder<'a>> {
         let slots = slots.max(1);
         let gpu = &self.gpu;
         let cross = self.cross_keys_values(encoded)?;
@@ -95,10 +110,10 @@ impl Model {
             attended: buffer("decoder attention", self.dims.inner)?,
             inner_layer: buffer("decoder feed-forward", self.dims.d_ff)?,
             logits: buffer("logits", self.config.vocab_size)?,
-            tokens: buffer("tokens", 1)?,
             scratch: self.scratch(slots)?,
         };
-        let ops = Ops::new(self, encoded, &cross, &cache, &activations);
+        let greedy = Greedy::new(gpu, slots, greedy_steps)?;
+        let ops = Ops::new(self, encoded, &cross, &cache, &activations, &greedy);
         Ok(Decoder {
             model: self,
             sources: encoded.len(),
@@ -109,6 +124,7 @@ impl Model {
             ops,
             plan: Plan::default(),
             planned: None,
+            greedy,
             readback: gpu.readback(slots * self.config.vocab_size)?,
             row_data: Vec::with_capacity(slots),
         })
@@ -148,6 +164,7 @@ impl Ops {
         cross: &[Buffer],
         cache: &KvCache,
         activations: &Activations,
+        greedy: &Greedy,
     ) -> Ops {
         let gpu = &model.gpu;
         let Activations {
@@ -158,7 +175,6 @@ impl Ops {
             attended,
             inner_layer,
             logits,
-            tokens,
             scratch,
         } = activations;
         let scratch = scratch.as_ref();
@@ -220,7 +236,14 @@ impl Ops {
             embed: Embed::new(gpu, rows, 4, &model.weights.shared, x),
             blocks: blocks.collect(),
             head: model.head(x, false, logits, scratch),
-            argmax: Argmax::new(gpu, logits, model.config.vocab_size, tokens),
+            argmax: Argmax::new(
+                gpu,
+                logits,
+                model.config.vocab_size,
+                rows,
+                &greedy.log,
+                greedy.log_steps(),
+            ),
         }
     }
 
@@ -271,28 +294,29 @@ impl Decoder<'_> {
         }
         Ok(())
     }
-}
-
-impl Decoder<'_> {
-    /// Runs a step and brings back its logits, or the likeliest tokens.
-    fn run(&mut self, rows: &[StepRow], argmax: bool) -> Result<()> {
-        self.check(rows)?;
-        let gpu = &self.model.gpu;
-        let positions = rows
-            .iter()
-            .map(|row| row.position as usize + 1)
-            .max()
-            .unwrap_or(0);
-        if self.cache.reserve(gpu, positions)? {
+    /// Makes room in the cache for so many positions.
+    fn reserve(&mut self, positions: usize) -> Result<()> {
+        if self.cache.reserve(&self.model.gpu, positions)? {
             self.ops = Ops::new(
                 self.model,
                 self.encoded,
                 &self.cross,
                 &self.cache,
                 &self.activations,
+                &self.greedy,
             );
             self.planned = None;
         }
+        Ok(())
+    }
+
+    /// Puts rows on the GPU that will go `steps` steps, in place of those that were there.
+    fn prepare(&mut self, rows: &[StepRow], steps: usize) -> Result<()> {
+        self.check(rows)?;
+        self.greedy.clear();
+        let positions = rows.iter().map(|row| row.position as usize + steps).max();
+        self.reserve(positions.unwrap_or(0))?;
+        let gpu = &self.model.gpu;
         self.cache.advance(gpu, rows);
         self.row_data.clear();
         self.row_data.extend(
@@ -300,22 +324,16 @@ impl Decoder<'_> {
                 .map(|row| [row.token, row.position, row.slot, row.source]),
         );
         gpu.write(&self.activations.rows, 0, &self.row_data);
-        let planned = Planned {
-            rows: rows.len(),
-            argmax,
-        };
+        Ok(())
+    }
+
+    /// Makes `plan` one for such a step.
+    fn plan_for(&mut self, planned: Planned) {
         if self.planned != Some(planned) {
             self.plan.clear();
             self.ops.record(self.model, planned, &mut self.plan);
             self.planned = Some(planned);
         }
-        let Activations { logits, tokens, .. } = &self.activations;
-        let (buffer, elements) = if argmax {
-            (tokens, rows.len())
-        } else {
-            (logits, rows.len() * self.model.config.vocab_size)
-        };
-        gpu.run(&self.plan, Some((buffer, elements, &mut self.readback)))
     }
 }
 
@@ -325,14 +343,42 @@ impl StepDecoder for Decoder<'_> {
     }
 
     fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]> {
-        self.run(rows, false)?;
+        self.prepare(rows, 1)?;
+        let planned = Planned {
+            rows: rows.len(),
+            argmax: false,
+        };
+        self.plan_for(planned);
+        let elements = rows.len() * self.model.config.vocab_size;
+        let logits = (&self.activations.logits, elements, &mut self.readback);
+        self.model.gpu.run(&self.plan, Some(logits))?;
         Ok(self.readback.floats())
     }
 
-    fn step_argmax(&mut self, rows: &[StepRow], tokens: &mut Vec<u32>) -> Result<bool> {
-        self.run(rows, true)?;
-        tokens.clear();
-        tokens.extend_from_slice(self.readback.words());
-        Ok(true)
+    fn greedy_steps(&self) -> usize {
+        self.greedy.steps
+    }
+
+    fn start_greedy(&mut self, rows: &[StepRow], steps: usize) -> Result<()> {
+        self.prepare(rows, steps)?;
+        self.greedy.begin(rows);
+        self.submit_greedy(steps)
+    }
+
+    fn continue_greedy(&mut self, steps: usize) -> Result<()> {
+        self.reserve(self.greedy.furthest() + steps)?;
+        self.submit_greedy(steps)
+    }
+
+    fn finish_greedy(&mut self, tokens: &mut Vec<u32>) -> Result<()> {
+        self.greedy.finish(&self.model.gpu, tokens)
+    }
+}
+
+impl Decoder<'_> {
+    fn submit_greedy(&mut self, steps: usize) -> Result<()> {
+        let rows = self.greedy.rows();
+        self.plan_for(Planned { rows, argmax: true });
+        self.greedy.submit(&self.model.gpu, &self.plan, steps)
     }
 }

@@ -3,6 +3,7 @@
 mod decoder;
 mod encoder;
 mod forward;
+mod greedy;
 mod kv_cache;
 mod layers;
 mod stack;

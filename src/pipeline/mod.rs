@@ -82,6 +82,8 @@ pub struct Pipeline {
     tokenizer: Option<Tokenizer>,
     generation: GenerationConfig,
     limits: Limits,
+    /// Greedy steps that go to the device at once; 0 leaves choosing to the CPU.
+    greedy_steps: usize,
 }
 
 impl Pipeline {
@@ -141,11 +143,20 @@ impl Pipeline {
             },
         };
         Ok(Pipeline {
+            greedy_steps: model.greedy_steps(),
             model,
             tokenizer,
             generation,
             limits,
         })
+    }
+
+    /// Reads all logits back and chooses tokens on the CPU, in greedy decoding too: the same tokens, more slowly.
+    pub fn choosing_on_cpu(self) -> Pipeline {
+        Pipeline {
+            greedy_steps: 0,
+            ..self
+        }
     }
 
     /// The architecture.
@@ -296,7 +307,9 @@ impl Pipeline {
             })
             .collect();
         let slots = requests.iter().map(generate::Request::slots).sum();
-        let mut decoder = self.model.decoder(&encoded, slots)?;
+        let mut decoder = self
+            .model
+            .decoder_with(&encoded, slots, self.greedy_steps)?;
         let outputs = generate::generate(&mut decoder, &requests, &mut ())?;
         outputs
             .into_iter()

@@ -1,6 +1,6 @@
 //! Toy decoders that keep each slot's history as tokens, and insist that it is used as the interface says.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use t5_gpu::generate::{StepDecoder, StepRow};
 use t5_gpu::{GenerationConfig, Result};
@@ -14,8 +14,14 @@ pub struct Toy<F> {
     logits: Vec<f32>,
     /// Rows of every step so far.
     pub steps: Vec<usize>,
-    /// Whether [`StepDecoder::step_argmax`] works, and how often it was used.
-    pub picks: Option<usize>,
+    /// What [`StepDecoder::greedy_steps`] says.
+    pub greedy_steps: usize,
+    /// Steps of greedy runs so far.
+    pub picks: usize,
+    /// The tokens of the runs under way.
+    under_way: VecDeque<Vec<u32>>,
+    /// The rows that a run goes on from.
+    next: Vec<StepRow>,
 }
 
 impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
@@ -26,8 +32,44 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
             histories: HashMap::new(),
             logits: Vec::new(),
             steps: Vec::new(),
-            picks: None,
+            greedy_steps: 0,
+            picks: 0,
+            under_way: VecDeque::new(),
+            next: Vec::new(),
         }
+    }
+
+    /// Chooses by itself, so many steps at once.
+    pub fn greedy(self, greedy_steps: usize) -> Self {
+        Self {
+            greedy_steps,
+            ..self
+        }
+    }
+
+    fn run_greedy(&mut self, steps: usize) {
+        assert!((1..=self.greedy_steps).contains(&steps), "{steps} steps");
+        assert!(self.under_way.len() < 2, "a third run");
+        let mut tokens = Vec::new();
+        let mut rows = std::mem::take(&mut self.next);
+        for _ in 0..steps {
+            self.run(&rows);
+            for (row, logits) in rows
+                .iter_mut()
+                .zip(self.logits.chunks_exact(self.vocab_size))
+            {
+                let likeliest = (0..logits.len())
+                    .rev()
+                    .max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+                row.token = likeliest.unwrap() as u32;
+                row.position += 1;
+                row.parent = row.slot;
+                tokens.push(row.token);
+            }
+        }
+        self.next = rows;
+        self.picks += steps;
+        self.under_way.push_back(tokens);
     }
 
     fn run(&mut self, rows: &[StepRow]) {
@@ -68,23 +110,31 @@ impl<F: Fn(u32, &[u32], &mut [f32])> StepDecoder for Toy<F> {
     }
 
     fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]> {
+        self.under_way.clear();
         self.run(rows);
         Ok(&self.logits)
     }
 
-    fn step_argmax(&mut self, rows: &[StepRow], tokens: &mut Vec<u32>) -> Result<bool> {
-        let Some(picks) = &mut self.picks else {
-            return Ok(false);
-        };
-        *picks += 1;
-        self.run(rows);
-        tokens.extend(self.logits.chunks_exact(self.vocab_size).map(|logits| {
-            (0..logits.len())
-                .rev()
-                .max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
-                .unwrap() as u32
-        }));
-        Ok(true)
+    fn greedy_steps(&self) -> usize {
+        self.greedy_steps
+    }
+
+    fn start_greedy(&mut self, rows: &[StepRow], steps: usize) -> Result<()> {
+        self.under_way.clear();
+        self.next = rows.to_vec();
+        self.run_greedy(steps);
+        Ok(())
+    }
+
+    fn continue_greedy(&mut self, steps: usize) -> Result<()> {
+        assert!(self.greedy_steps > 1, "a run ahead that is not wanted");
+        self.run_greedy(steps);
+        Ok(())
+    }
+
+    fn finish_greedy(&mut self, tokens: &mut Vec<u32>) -> Result<()> {
+        *tokens = self.under_way.pop_front().expect("a run under way");
+        Ok(())
     }
 }
 
