@@ -258,6 +258,11 @@ impl BeamSearch {
 }
 
 impl Search for BeamSearch {
+    fn enter(&mut self, source: u32, slot: u32) {
+        self.plan.source = source;
+        self.plan.slot = slot;
+    }
+
     fn push_rows(&self, rows: &mut Vec<StepRow>) {
         let row = |index: usize, beam: &Beam| StepRow {
             source: self.plan.source,

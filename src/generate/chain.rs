@@ -59,6 +59,11 @@ impl Chain {
 }
 
 impl Search for Chain {
+    fn enter(&mut self, source: u32, slot: u32) {
+        self.plan.source = source;
+        self.plan.slot = slot;
+    }
+
     fn push_rows(&self, rows: &mut Vec<StepRow>) {
         rows.push(StepRow {
             source: self.plan.source,

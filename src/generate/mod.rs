@@ -13,7 +13,7 @@ mod scheduler;
 pub mod softmax;
 
 pub use request::{Output, Request};
-pub use scheduler::{Observer, generate};
+pub use scheduler::{Observer, generate, generate_in_turn};
 
 use crate::{Error, Result};
 
@@ -44,6 +44,15 @@ pub trait StepDecoder {
     /// # Errors
     /// Whatever the device reports, and token ids, sources or slots out of range.
     fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]>;
+
+    /// Makes these sources, token ids each, those of the places given: rows name them by place from now on.
+    ///
+    /// # Errors
+    /// Whatever the device reports, places out of range, and sources longer than a place.
+    fn enter(&mut self, places: &[u32], sources: &[&[u32]]) -> Result<()> {
+        let _ = (places, sources);
+        Err(Error::Invalid("this decoder's sources are fixed".into()))
+    }
 
     /// How many steps a greedy run has best, and at most; 0 where the decoder gives logits and nothing else.
     ///
@@ -106,6 +115,8 @@ struct GreedySteps {
 
 /// A request under way.
 trait Search: Send {
+    /// Says where its source is, and the first of its slots. Before its first step.
+    fn enter(&mut self, source: u32, slot: u32);
     /// Adds the rows that this search wants to run next.
     fn push_rows(&self, rows: &mut Vec<StepRow>);
     /// How far it could go without logits, looking `most` steps ahead.

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::beam::BeamSearch;
@@ -36,6 +37,8 @@ struct Running {
     search: Box<dyn Search>,
     request: usize,
     sequence: usize,
+    /// Where the request's source is.
+    place: u32,
     /// Its rows in the present step.
     rows: Range<usize>,
     /// Set where the present step has taken the search further: the token that it has decided, if any.
@@ -83,41 +86,59 @@ pub fn generate(
     requests: &[Request],
     observer: &mut dyn Observer,
 ) -> Result<Vec<Vec<Output>>> {
-    let vocab_size = decoder.vocab_size();
-    let running = start(requests, vocab_size)?;
-    let mut outputs: Vec<Vec<Output>> = vec![Vec::new(); requests.len()];
-    for search in &running {
-        outputs[search.request].push(Output::default());
+    let mut running = Vec::new();
+    let mut slot = 0;
+    for (request, mut searches) in requests
+        .iter()
+        .zip(searches(requests, decoder.vocab_size())?)
+    {
+        for search in &mut searches {
+            search.enter(request.source, slot);
+        }
+        slot += request.slots() as u32;
+        running.append(&mut searches);
     }
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut batch = Batch {
-        unfinished: outputs.iter().map(Vec::len).collect(),
-        running,
-        outputs,
-        observer,
-        scratch: vec![Vec::new(); threads.min(MAX_THREADS)],
+    Batch::new(running, Turns::default(), observer).run(decoder)
+}
+
+/// [`generate`] for more requests than are decoded together: in the order given, they enter as others leave, by
+/// [`StepDecoder::enter`]. Each is in one of `places` places, whatever its `source` says, and has the slots from its place
+/// times the most slots that a request has.
+///
+/// # Errors
+/// As [`generate`].
+pub fn generate_in_turn(
+    decoder: &mut dyn StepDecoder,
+    requests: &[Request],
+    places: usize,
+    observer: &mut dyn Observer,
+) -> Result<Vec<Vec<Output>>> {
+    let turns = Turns {
+        requests,
+        waiting: searches(requests, decoder.vocab_size())?.into(),
+        places: places.max(1),
+        free: (0..places.max(1) as u32).rev().collect(),
+        slots: requests.iter().map(Request::slots).max().unwrap_or(1) as u32,
     };
-    let mut rows = Vec::new();
-    while !batch.running.is_empty() {
-        rows.clear();
-        for active in &mut batch.running {
-            let first = rows.len();
-            active.search.push_rows(&mut rows);
-            active.rows = first..rows.len();
-        }
-        if batch.greedy_steps(0, decoder.greedy_steps()) > 0 {
-            batch.run_greedy(decoder, &rows)?;
-        } else {
-            batch.step(decoder.step(&rows)?, rows.len(), vocab_size)?;
-        }
-        batch.running.retain(|active| !active.search.is_done());
-    }
-    Ok(batch.outputs)
+    Batch::new(Vec::new(), turns, observer).run(decoder)
+}
+
+/// Requests that wait for a place.
+#[derive(Default)]
+struct Turns<'a> {
+    requests: &'a [Request],
+    /// The searches of each.
+    waiting: VecDeque<Vec<Running>>,
+    places: usize,
+    free: Vec<u32>,
+    /// A place's.
+    slots: u32,
 }
 
 /// All requests of a generation.
 struct Batch<'a> {
     running: Vec<Running>,
+    turns: Turns<'a>,
     /// By request and sequence.
     outputs: Vec<Vec<Output>>,
     /// By request, how many of its searches are not done.
@@ -127,7 +148,74 @@ struct Batch<'a> {
     scratch: Vec<Vec<f32>>,
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    fn new(running: Vec<Running>, turns: Turns<'a>, observer: &'a mut dyn Observer) -> Batch<'a> {
+        let mut outputs: Vec<Vec<Output>> = Vec::new();
+        for search in running.iter().chain(turns.waiting.iter().flatten()) {
+            outputs.resize_with(search.request + 1, Vec::new);
+            outputs[search.request].push(Output::default());
+        }
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Batch {
+            unfinished: outputs.iter().map(Vec::len).collect(),
+            running,
+            turns,
+            outputs,
+            observer,
+            scratch: vec![Vec::new(); threads.min(MAX_THREADS)],
+        }
+    }
+
+    fn run(mut self, decoder: &mut dyn StepDecoder) -> Result<Vec<Vec<Output>>> {
+        let vocab_size = decoder.vocab_size();
+        let mut rows = Vec::new();
+        loop {
+            self.enter(decoder)?;
+            if self.running.is_empty() {
+                return Ok(self.outputs);
+            }
+            rows.clear();
+            for active in &mut self.running {
+                let first = rows.len();
+                active.search.push_rows(&mut rows);
+                active.rows = first..rows.len();
+            }
+            if self.greedy_steps(0, decoder.greedy_steps()) > 0 {
+                self.run_greedy(decoder, &rows)?;
+            } else {
+                self.step(decoder.step(&rows)?, rows.len(), vocab_size)?;
+            }
+            self.running.retain(|active| !active.search.is_done());
+        }
+    }
+
+    /// Lets those that wait have the free places, where there are enough to be worth running the encoder for.
+    fn enter(&mut self, decoder: &mut dyn StepDecoder) -> Result<()> {
+        let turns = &mut self.turns;
+        let count = turns.waiting.len().min(turns.free.len());
+        if count == 0 || (4 * turns.free.len() < turns.places && !self.running.is_empty()) {
+            return Ok(());
+        }
+        let places = turns.free.split_off(turns.free.len() - count);
+        let entering: Vec<Vec<Running>> = turns.waiting.drain(..count).collect();
+        let sources: Vec<&[u32]> = entering
+            .iter()
+            .map(|searches| {
+                turns.requests[searches[0].request]
+                    .encoder_input_ids
+                    .as_slice()
+            })
+            .collect();
+        decoder.enter(&places, &sources)?;
+        for (place, mut searches) in places.into_iter().zip(entering) {
+            for search in &mut searches {
+                search.enter(place, place * turns.slots);
+            }
+            self.running.append(&mut searches);
+        }
+        Ok(())
+    }
+
     /// Chooses from the logits of a step.
     fn step(&mut self, logits: &[f32], rows: usize, vocab_size: usize) -> Result<()> {
         check_logits(logits, rows, vocab_size)?;
@@ -215,6 +303,7 @@ impl Batch<'_> {
                 self.outputs[request].splice(active.sequence..=active.sequence, found);
                 self.unfinished[request] -= 1;
                 if self.unfinished[request] == 0 {
+                    self.turns.free.push(active.place);
                     self.observer.finished(request, &self.outputs[request])?;
                 }
             }
@@ -259,11 +348,9 @@ fn advance<'a>(
     })
 }
 
-/// Makes the searches: one a request, in sampling one an output.
-fn start(requests: &[Request], vocab_size: usize) -> Result<Vec<Running>> {
-    let mut running = Vec::with_capacity(requests.len());
-    let mut slot = 0;
-    for (request_index, request) in requests.iter().enumerate() {
+/// Makes each request's searches: one, in sampling one an output.
+fn searches(requests: &[Request], vocab_size: usize) -> Result<Vec<Vec<Running>>> {
+    let of_request = |(index, request): (usize, &Request)| {
         let config = &request.config;
         config.validate()?;
         let seed = config
@@ -274,25 +361,35 @@ fn start(requests: &[Request], vocab_size: usize) -> Result<Vec<Running>> {
         } else {
             request.slots()
         };
-        for sequence in 0..chains {
-            let plan = Plan::new(request, slot + sequence as u32, vocab_size)?;
-            let random = seed.map(|seed| Stream::new(seed, sequence as u64));
-            let search: Box<dyn Search> = if config.num_beams > 1 {
-                Box::new(BeamSearch::new(plan, config, random, vocab_size)?)
-            } else {
-                Box::new(Chain::new(plan, random))
-            };
-            running.push(Running {
-                search,
-                request: request_index,
-                sequence,
-                rows: 0..0,
-                advanced: None,
-            });
-        }
-        slot += request.slots() as u32;
+        (0..chains)
+            .map(|sequence| {
+                let plan = Plan::new(request, vocab_size)?;
+                let random = seed.map(|seed| Stream::new(seed, sequence as u64));
+                let search: Box<dyn Search> = if config.num_beams > 1 {
+                    Box::new(BeamSearch::new(plan, config, random, vocab_size)?)
+                } else {
+                    Box::new(Chain::new(plan, random))
+                };
+                Ok(Running {
+                    search,
+                    request: index,
+                    sequence,
+                    place: 0,
+                    rows: 0..0,
+                    advanced: None,
+                })
+            })
+            .collect()
+    };
+    requests.iter().enumerate().map(of_request).collect()
+}
+
+impl Running {
+    /// Its request is at `place` and has the slots from `slot` on.
+    fn enter(&mut self, place: u32, slot: u32) {
+        self.place = place;
+        self.search.enter(place, slot + self.sequence as u32);
     }
-    Ok(running)
 }
 
 fn check_tokens(tokens: usize, wanted: usize) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::greedy::Greedy;
 use super::kv_cache::KvCache;
+use super::sources::Sources;
 use super::{Encoded, Model};
 use crate::generate::{StepDecoder, StepRow};
 use crate::gpu::{Buffer, Plan, Readback};
@@ -14,10 +15,7 @@ use crate::{Error, Result};
 /// plan that is recorded when the number of rows changes and kept otherwise.
 pub struct Decoder<'a> {
     model: &'a Model,
-    sources: usize,
-    /// Keys and values of the sources, `[sources, width, 2 * inner]` a layer.
-    cross: Vec<Buffer>,
-    encoded: &'a Encoded<'a>,
+    sources: Sources,
     cache: KvCache,
     activations: Activations,
     ops: Ops,
@@ -97,9 +95,33 @@ impl Model {
         slots: usize,
         greedy_steps: usize,
     ) -> Result<Decoder<'a>> {
+        let sources = Sources::of(self, encoded)?;
+        self.decoder_of(sources, slots, greedy_steps)
+    }
+
+    /// A decoder with empty places for sources of up to `width` tokens, which enter by [`StepDecoder::enter`].
+    ///
+    /// # Errors
+    /// As [`Model::decoder`].
+    pub fn empty_decoder(
+        &self,
+        places: usize,
+        width: usize,
+        slots: usize,
+        greedy_steps: usize,
+    ) -> Result<Decoder<'_>> {
+        let sources = Sources::empty(self, places, width)?;
+        self.decoder_of(sources, slots, greedy_steps)
+    }
+
+    fn decoder_of(
+        &self,
+        sources: Sources,
+        slots: usize,
+        greedy_steps: usize,
+    ) -> Result<Decoder<'_>> {
         let slots = slots.max(1);
         let gpu = &self.gpu;
-        let cross = self.cross_keys_values(encoded)?;
         let cache = KvCache::new(gpu, self.config.num_decoder_layers, slots, self.dims.inner)?;
         let buffer = |label, width: usize| gpu.buffer(label, (slots * width * 4) as u64);
         let activations = Activations {
@@ -113,12 +135,10 @@ impl Model {
             scratch: self.scratch(slots)?,
         };
         let greedy = Greedy::new(gpu, slots, greedy_steps)?;
-        let ops = Ops::new(self, encoded, &cross, &cache, &activations, &greedy);
+        let ops = Ops::new(self, &sources, &cache, &activations, &greedy);
         Ok(Decoder {
             model: self,
-            sources: encoded.len(),
-            cross,
-            encoded,
+            sources,
             cache,
             activations,
             ops,
@@ -129,39 +149,12 @@ impl Model {
             row_data: Vec::with_capacity(slots),
         })
     }
-
-    /// Every decoder layer's keys and values of the sources.
-    pub(super) fn cross_keys_values(&self, encoded: &Encoded<'_>) -> Result<Vec<Buffer>> {
-        let rows = encoded.batch.rows();
-        let scratch = self.scratch(rows)?;
-        let mut plan = Plan::default();
-        let mut buffers = Vec::new();
-        for block in &self.weights.decoder.blocks {
-            let out = self.gpu.buffer(
-                "cross-attention keys and values",
-                (rows * 2 * self.dims.inner * 4) as u64,
-            )?;
-            self.linear(
-                &encoded.hidden,
-                None,
-                &block.cross_attention().kv,
-                &out,
-                Epilogue::Store,
-                scratch.as_ref(),
-            )
-            .record(&self.gpu, rows, &mut plan);
-            buffers.push(out);
-        }
-        self.gpu.run(&plan, None)?;
-        Ok(buffers)
-    }
 }
 
 impl Ops {
     fn new(
         model: &Model,
-        encoded: &Encoded<'_>,
-        cross: &[Buffer],
+        sources: &Sources,
         cache: &KvCache,
         activations: &Activations,
         greedy: &Greedy,
@@ -210,10 +203,10 @@ impl Ops {
                 max_distance: model.config.relative_attention_max_distance,
             };
             let source_kind = CachedKind::Source {
-                kv: &cross[index],
-                mask: &encoded.batch.mask,
-                sources: encoded.len(),
-                keys: encoded.batch.width,
+                kv: &sources.keys_values[index],
+                mask: &sources.mask,
+                sources: sources.places,
+                keys: sources.width,
             };
             BlockOps {
                 qkv: linear(x, Some(&own.norm), &own.qkv, qkv, Epilogue::Store),
@@ -285,10 +278,10 @@ impl Decoder<'_> {
                     row.slot.max(row.parent)
                 )));
             }
-            if row.source as usize >= self.sources {
+            if row.source as usize >= self.sources.places {
                 return Err(Error::Invalid(format!(
                     "source {} of {}",
-                    row.source, self.sources
+                    row.source, self.sources.places
                 )));
             }
         }
@@ -299,8 +292,7 @@ impl Decoder<'_> {
         if self.cache.reserve(&self.model.gpu, positions)? {
             self.ops = Ops::new(
                 self.model,
-                self.encoded,
-                &self.cross,
+                &self.sources,
                 &self.cache,
                 &self.activations,
                 &self.greedy,
@@ -353,6 +345,12 @@ impl StepDecoder for Decoder<'_> {
         let logits = (&self.activations.logits, elements, &mut self.readback);
         self.model.gpu.run(&self.plan, Some(logits))?;
         Ok(self.readback.floats())
+    }
+
+    fn enter(&mut self, places: &[u32], sources: &[&[u32]]) -> Result<()> {
+        let sources: Vec<Vec<u32>> = sources.iter().map(|source| source.to_vec()).collect();
+        let encoded = self.model.encode(&sources)?;
+        self.sources.replace(self.model, places, &encoded)
     }
 
     fn greedy_steps(&self) -> usize {

@@ -6,6 +6,7 @@ mod forward;
 mod greedy;
 mod kv_cache;
 mod layers;
+mod sources;
 mod stack;
 mod teacher_forcing;
 mod trace;

@@ -1,9 +1,12 @@
 //! The scheduler: many requests together, streaming, stopping.
 
 use proptest::prelude::*;
-use t5_gpu::generate::{Observer, Output, Request, StepDecoder, StepRow, generate};
+use t5_gpu::generate::{
+    Observer, Output, Request, StepDecoder, StepRow, generate, generate_in_turn,
+};
 use t5_gpu::{EarlyStopping, Error, GenerationConfig, Result};
 
+use crate::greedy::greedy_requests;
 use crate::toy::{self, Toy, noisy};
 
 fn configs() -> impl Strategy<Value = GenerationConfig> {
@@ -70,29 +73,6 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
     })
 }
 
-/// Greedy decoding with all that may hold it up: prompts, least lengths, forced ends.
-fn greedy_requests() -> impl Strategy<Value = Vec<Request>> {
-    let config = (
-        1_usize..30,
-        0_usize..5,
-        prop::collection::vec(2_u32..11, 0..4),
-        0..4,
-    )
-        .prop_map(|(max, min, decoder_input_ids, forced)| GenerationConfig {
-            max_new_tokens: Some(max),
-            min_new_tokens: (min > 2).then_some(min),
-            decoder_input_ids,
-            forced_eos_token_id: if forced == 0 { vec![1] } else { vec![] },
-            ..toy::config()
-        });
-    prop::collection::vec(config, 1..9).prop_map(|all| {
-        (0..)
-            .zip(all)
-            .map(|(source, config)| Request::new(source, vec![1], config))
-            .collect()
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -106,12 +86,22 @@ proptest! {
         }
     }
 
-    /// However many greedy steps are taken at once.
+    /// However few there is room for.
     #[test]
-    fn greedy_runs_give_what_single_steps_give(requests in greedy_requests(), steps in 1_usize..9) {
+    fn in_turn_requests_give_what_they_give_together(
+        requests in prop_oneof![requests(), greedy_requests()],
+        places in 1_usize..6,
+        steps in 0_usize..4,
+    ) {
+        let requests: Vec<Request> = requests
+            .into_iter()
+            .map(|request| Request { encoder_input_ids: vec![request.source, 1], ..request })
+            .collect();
         let expected = generate(&mut noisy(24, 5.0), &requests, &mut ()).unwrap();
-        let found = generate(&mut noisy(24, 5.0).greedy(steps), &requests, &mut ()).unwrap();
+        let mut decoder = noisy(24, 5.0).greedy(steps);
+        let found = generate_in_turn(&mut decoder, &requests, places, &mut ()).unwrap();
         prop_assert_eq!(found, expected);
+        prop_assert_eq!(decoder.entered.iter().sum::<usize>(), requests.len());
     }
 
     #[test]
@@ -155,72 +145,9 @@ fn finished_rows_leave_the_step() {
     assert_eq!(decoder.steps, [3, 2, 1, 1, 1]);
 }
 
-/// A decoder that picks by itself is asked to where nothing but the likeliest token is wanted, with equal results.
+/// Four places and outputs of these lengths: one enters as soon as one leaves, for that is a quarter of them.
 #[test]
-fn plain_greedy_decoding_needs_no_logits() {
-    let plain: Vec<_> = (0..6)
-        .map(|source| Request::new(source, vec![1], toy::config()))
-        .collect();
-    let expected = generate(&mut noisy(40, 3.0), &plain, &mut ()).unwrap();
-    for steps in [1, 3, 8] {
-        let mut decoder = noisy(40, 3.0).greedy(steps);
-        assert_eq!(generate(&mut decoder, &plain, &mut ()).unwrap(), expected);
-        assert_eq!(decoder.picks, decoder.steps.len());
-    }
-
-    // A minimum length is a processor as long as it holds: four steps need logits.
-    let config = GenerationConfig {
-        min_new_tokens: Some(4),
-        max_new_tokens: Some(9),
-        ..toy::config()
-    };
-    let request = [Request::new(0, vec![1], config)];
-    let expected = generate(&mut noisy(40, 3.0), &request, &mut ()).unwrap();
-    for steps in [1, 3, 8] {
-        let mut decoder = noisy(40, 3.0).greedy(steps);
-        assert_eq!(generate(&mut decoder, &request, &mut ()).unwrap(), expected);
-        assert_eq!(decoder.picks, decoder.steps.len() - 4);
-    }
-}
-
-/// No step is taken past the longest output, and one run at most past the last end.
-#[test]
-fn greedy_runs_end_where_nothing_is_left_to_choose() {
-    let endless = |max: usize| GenerationConfig {
-        eos_token_id: vec![],
-        max_new_tokens: Some(max),
-        ..toy::config()
-    };
-    for (steps, max) in [(1, 5_usize), (3, 1), (3, 7), (8, 20), (8, 8)] {
-        let requests = [max, max.div_ceil(2)].map(|max| Request::new(0, vec![1], endless(max)));
-        let mut decoder = noisy(9, 1.0).greedy(steps);
-        let outputs = generate(&mut decoder, &requests, &mut ()).unwrap();
-        assert_eq!(outputs[0][0].token_ids.len(), max);
-        assert_eq!(decoder.steps.len(), max, "{steps} at once");
-    }
-    // Source n ends after n tokens.
-    for (steps, source) in [(1, 4_u32), (4, 1), (4, 5), (4, 8)] {
-        let mut decoder = Toy::new(5, |source, history, logits| {
-            logits.fill(0.0);
-            logits[if history.len() >= source as usize {
-                1
-            } else {
-                3
-            }] = 1.0;
-        })
-        .greedy(steps);
-        let request = [Request::new(source, vec![1], toy::config())];
-        let outputs = generate(&mut decoder, &request, &mut ()).unwrap();
-        assert_eq!(outputs[0][0].token_ids.len(), source as usize);
-        let needed = (source as usize).next_multiple_of(steps);
-        let ahead = if steps > 1 { steps } else { 0 };
-        assert_eq!(decoder.steps.len(), needed + ahead, "{steps} at once");
-    }
-}
-
-/// Rows that are done run on until so many are that the others go on without them.
-#[test]
-fn finished_rows_leave_greedy_runs() {
+fn waiting_requests_enter_as_others_leave() {
     let mut decoder = Toy::new(5, |source, history, logits| {
         logits.fill(0.0);
         logits[if history.len() >= source as usize {
@@ -228,19 +155,38 @@ fn finished_rows_leave_greedy_runs() {
         } else {
             3
         }] = 1.0;
-    })
-    .greedy(2);
-    let requests: Vec<_> = [9, 1, 10, 11, 7, 12]
-        .map(|source| Request::new(source, vec![1], toy::config()))
+    });
+    let lengths = [5, 2, 4, 4, 1, 2, 1];
+    let requests: Vec<_> = lengths
+        .map(|length| Request::new(9, vec![length], toy::config()))
         .into();
-    let outputs = generate(&mut decoder, &requests, &mut ()).unwrap();
-    for (request, outputs) in requests.iter().zip(&outputs) {
-        assert_eq!(outputs[0].token_ids.len(), request.source as usize);
+    let mut listener = Listener::default();
+    let outputs = generate_in_turn(&mut decoder, &requests, 4, &mut listener).unwrap();
+    for (length, outputs) in lengths.iter().zip(&outputs) {
+        assert_eq!(outputs[0].token_ids.len(), *length as usize);
     }
-    // The second row ends in the first run, which is too few, and the fifth in the fourth, when the fifth run is under way.
-    // In that one the first and the third end too.
-    let rows: Vec<usize> = decoder.steps.chunks(2).map(|run| run[0]).collect();
-    assert_eq!(rows, [6, 6, 6, 6, 6, 2, 2]);
+    assert_eq!(decoder.entered, [4, 1, 1, 1]);
+    assert_eq!(decoder.steps, [4, 4, 4, 4, 3]);
+    assert_eq!(listener.finished, [1, 4, 2, 3, 0, 5, 6]);
+
+    // Eight places: of two that are free, both are taken, and one alone is not.
+    let mut decoder = Toy::new(5, |_, history, logits| {
+        logits.fill(0.0);
+        logits[if history.len() > 3 { 1 } else { 3 }] = 1.0;
+    });
+    let requests: Vec<_> = (0..20)
+        .map(|source| Request {
+            config: GenerationConfig {
+                max_new_tokens: Some(1 + source as usize % 3),
+                ..toy::config()
+            },
+            ..Request::new(0, vec![source], toy::config())
+        })
+        .collect();
+    let outputs = generate_in_turn(&mut decoder, &requests, 8, &mut ()).unwrap();
+    assert!(outputs.iter().all(|outputs| outputs.len() == 1));
+    let (last, before) = decoder.entered.split_last().unwrap();
+    assert!(before.iter().all(|count| *count >= 2), "{before:?}, {last}");
 }
 
 #[derive(Default)]

@@ -11,6 +11,10 @@ pub struct Toy<F> {
     logits_of: F,
     /// By slot: the source it belongs to and the tokens fed.
     histories: HashMap<u32, (u32, Vec<u32>)>,
+    /// What entered, by place: the first of its tokens, which is the source from then on.
+    places: HashMap<u32, u32>,
+    /// How many sources entered together, each time.
+    pub entered: Vec<usize>,
     logits: Vec<f32>,
     /// Rows of every step so far.
     pub steps: Vec<usize>,
@@ -30,6 +34,8 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
             vocab_size,
             logits_of,
             histories: HashMap::new(),
+            places: HashMap::new(),
+            entered: Vec::new(),
             logits: Vec::new(),
             steps: Vec::new(),
             greedy_steps: 0,
@@ -81,9 +87,10 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
             .zip(self.logits.chunks_exact_mut(self.vocab_size))
         {
             let mut history = Vec::new();
+            let row_source = *self.places.get(&row.source).unwrap_or(&row.source);
             if row.position > 0 {
                 let (source, tokens) = &self.histories[&row.parent];
-                assert_eq!(*source, row.source, "a slot changed its source");
+                assert_eq!(*source, row_source, "a slot changed its source");
                 assert_eq!(
                     tokens.len(),
                     row.position as usize,
@@ -92,8 +99,8 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
                 history.clone_from(tokens);
             }
             history.push(row.token);
-            (self.logits_of)(row.source, &history, logits);
-            next.push((row.slot, (row.source, history)));
+            (self.logits_of)(row_source, &history, logits);
+            next.push((row.slot, (row_source, history)));
         }
         // All parents are read by now.
         let written = next.len();
@@ -113,6 +120,15 @@ impl<F: Fn(u32, &[u32], &mut [f32])> StepDecoder for Toy<F> {
         self.under_way.clear();
         self.run(rows);
         Ok(&self.logits)
+    }
+
+    fn enter(&mut self, places: &[u32], sources: &[&[u32]]) -> Result<()> {
+        assert_eq!(places.len(), sources.len());
+        let entering = places.iter().zip(sources);
+        self.places
+            .extend(entering.map(|(place, source)| (*place, source[0])));
+        self.entered.push(places.len());
+        Ok(())
     }
 
     fn greedy_steps(&self) -> usize {
