@@ -51,7 +51,10 @@ fn decode_step(criterion: &mut Criterion) {
                 .collect();
             let mut tokens = Vec::new();
             group.bench_function(format!("{layers} layers, {rows} rows, likeliest"), |b| {
-                b.iter(|| decoder.step_argmax(&fed, &mut tokens).unwrap());
+                b.iter(|| {
+                    decoder.start_greedy(&fed, 1).unwrap();
+                    decoder.finish_greedy(&mut tokens).unwrap();
+                });
             });
             group.bench_function(format!("{layers} layers, {rows} rows, logits"), |b| {
                 b.iter(|| decoder.step(&fed).unwrap().len());

@@ -78,8 +78,9 @@ fn argmax(criterion: &mut Criterion) {
     for rows in ROWS {
         let logits = vec![0f32; rows * VOCABULARY];
         let logits = gpu.buffer_from("logits", &logits).unwrap();
-        let tokens = gpu.buffer("tokens", rows as u64 * 4).unwrap();
-        let argmax = Argmax::new(&gpu, &logits, VOCABULARY, &tokens);
+        let state = gpu.buffer("rows", rows as u64 * 16).unwrap();
+        let log = gpu.buffer("tokens", rows as u64 * 4).unwrap();
+        let argmax = Argmax::new(&gpu, &logits, VOCABULARY, &state, &log, 1);
         let mut plan = Plan::default();
         for _ in 0..DISPATCHES {
             argmax.record(&gpu, rows, &mut plan);

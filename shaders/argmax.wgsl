@@ -1,4 +1,5 @@
-// The likeliest token of each row: the lowest index among the largest logits. A workgroup a row.
+// The end of a greedy step: each row's likeliest token, the lowest index among the largest logits, becomes what the row is
+// fed at its next position, and is written down in a log that wraps around. A workgroup a row.
 // Twin: generate::softmax::argmax
 
 const THREADS: u32 = 256u;
@@ -6,11 +7,20 @@ const THREADS: u32 = 256u;
 struct Params {
     rows: u32,
     width: u32,
+    log_steps: u32,   // positions that the log has room for
+}
+
+struct Row {
+    token: u32,
+    position: u32,
+    slot: u32,
+    source: u32,
 }
 
 var<immediate> params: Params;
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
-@group(0) @binding(1) var<storage, read_write> tokens: array<u32>;
+@group(0) @binding(1) var<storage, read_write> rows: array<Row>;
+@group(0) @binding(2) var<storage, read_write> token_log: array<u32>;  // [log_steps, rows]
 
 var<workgroup> best_value: array<f32, THREADS>;
 var<workgroup> best_index: array<u32, THREADS>;
@@ -48,6 +58,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
         workgroupBarrier();
     }
     if (local == 0u) {
-        tokens[row] = best_index[0];
+        let token = best_index[0];
+        let position = rows[row].position;
+        token_log[(position % params.log_steps) * params.rows + row] = token;
+        rows[row].token = token;
+        rows[row].position = position + 1u;
     }
 }

@@ -57,10 +57,11 @@ struct Model {
 }
 
 /// Which of the two decodes.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 enum On {
     Cpu,
-    Gpu,
+    /// Taking so many greedy steps at once.
+    Gpu(usize),
 }
 
 impl Model {
@@ -103,10 +104,13 @@ impl Model {
                     .collect();
                 generate(&mut self.reference.decoder(&hidden), &requests, &mut ()).unwrap()
             }
-            On::Gpu => {
+            On::Gpu(greedy_steps) => {
                 let encoded = self.device.encode(&sources).unwrap();
                 let slots = requests.iter().map(Request::slots).sum();
-                let mut decoder = self.device.decoder(&encoded, slots).unwrap();
+                let mut decoder = self
+                    .device
+                    .decoder_with(&encoded, slots, greedy_steps)
+                    .unwrap();
                 generate(&mut decoder, &requests, &mut ()).unwrap()
             }
         }
@@ -203,7 +207,7 @@ fn every_option_gives_transformers_tokens_and_scores_with_the_reference() {
 
 #[test]
 fn every_option_gives_transformers_tokens_and_scores_on_the_gpu() {
-    check_every_option(On::Gpu);
+    check_every_option(On::Gpu(3));
 }
 
 /// Greedy decoding with and without limits and penalties, on every kind of checkpoint.
@@ -227,14 +231,22 @@ fn greedy_tokens_are_those_of_transformers_on_every_checkpoint() {
             .iter()
             .map(|(ids, greedy)| (ids.as_slice(), &greedy.options))
             .collect();
-        for ((ids, greedy), found) in flat.iter().zip(Model::open(&dir).run(&requests, On::Cpu)) {
+        let model = Model::open(&dir);
+        let check = |(ids, greedy): &(&Vec<u32>, &Greedy), found: &[Output], on: On| {
             assert_eq!(
                 found[0].token_ids,
                 greedy.token_ids,
-                "{}, {:?}, {ids:?}",
+                "{}, {:?}, {ids:?}, {on:?}",
                 dir.display(),
                 greedy.options
             );
+        };
+        for (of, found) in flat.iter().zip(model.run(&requests, On::Cpu)) {
+            check(of, &found, On::Cpu);
+        }
+        // One by one, so that only those whose options need logits have them.
+        for (of, request) in flat.iter().zip(requests) {
+            check(of, &model.run(&[request], On::Gpu(4))[0], On::Gpu(4));
         }
     }
     assert!(models >= 20, "{models} checkpoints");

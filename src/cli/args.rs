@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use t5_gpu::language::Language;
@@ -94,6 +94,24 @@ impl LoadArgs {
         bar.finish_and_clear();
         console.device(pipeline.device());
         Ok(pipeline)
+    }
+}
+
+/// Where greedy decoding finds the likeliest token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TokenSelection {
+    /// On the CPU, from all logits
+    Cpu,
+    /// On the GPU, several steps at once
+    Gpu,
+}
+
+impl TokenSelection {
+    pub fn name(self) -> &'static str {
+        match self {
+            TokenSelection::Cpu => "cpu",
+            TokenSelection::Gpu => "gpu",
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use t5_gpu::task::Task;
 use t5_gpu::{Error, GenerationConfig, ModelFiles, Pipeline, Result, T5Config};
 
 use super::Outcome;
-use super::args::{GenerationArgs, RunArgs};
+use super::args::{GenerationArgs, RunArgs, TokenSelection};
 use super::console::Console;
 use super::request::{encode, refuse_unknown, take_source};
 use super::serve::{Done, Lines, Service, serve};
@@ -99,6 +99,9 @@ pub struct DecodingArgs {
     /// What the output begins with
     #[arg(long, value_name = "TEXT", conflicts_with = "decoder_input_ids")]
     target_prefix: Option<String>,
+    /// Where greedy decoding finds the likeliest token; with cpu all logits are read back
+    #[arg(long, value_enum, default_value = "gpu")]
+    token_selection: TokenSelection,
 }
 
 impl DecodingArgs {
@@ -118,6 +121,7 @@ impl DecodingArgs {
             prefix: task.prefix,
             options,
             target_prefix: self.target_prefix.clone(),
+            token_selection: self.token_selection,
         })
     }
 }
@@ -127,11 +131,15 @@ pub struct Plan {
     prefix: String,
     options: GenerationConfig,
     target_prefix: Option<String>,
+    token_selection: TokenSelection,
 }
 
 impl Plan {
     /// The plan with the model that it was made for.
-    pub fn generating(mut self, pipeline: Pipeline) -> Result<Generating> {
+    pub fn generating(mut self, mut pipeline: Pipeline) -> Result<Generating> {
+        if self.token_selection == TokenSelection::Cpu {
+            pipeline = pipeline.choosing_on_cpu();
+        }
         if let Some(text) = &self.target_prefix {
             let mut ids = encode(pipeline.tokenizer(), text)?;
             // The output goes on where the text ends.

@@ -258,6 +258,11 @@ impl BeamSearch {
 }
 
 impl Search for BeamSearch {
+    fn enter(&mut self, source: u32, slot: u32) {
+        self.plan.source = source;
+        self.plan.slot = slot;
+    }
+
     fn push_rows(&self, rows: &mut Vec<StepRow>) {
         let row = |index: usize, beam: &Beam| StepRow {
             source: self.plan.source,
@@ -277,10 +282,6 @@ impl Search for BeamSearch {
                 .enumerate()
                 .map(|(index, beam)| row(index, beam)),
         );
-    }
-
-    fn needs_only_argmax(&self) -> bool {
-        false
     }
 
     fn advance(&mut self, result: StepResult<'_>, scratch: &mut Vec<f32>) -> Result<Option<u32>> {

@@ -1,7 +1,7 @@
 use super::random::Stream;
 use super::request::Plan;
 use super::softmax::{Normalizer, argmax, exp};
-use super::{Output, Search, StepResult, StepRow};
+use super::{GreedySteps, Output, Search, StepResult, StepRow};
 use crate::{Error, Result};
 
 /// Greedy decoding or sampling: one hypothesis that grows a token a step.
@@ -59,6 +59,11 @@ impl Chain {
 }
 
 impl Search for Chain {
+    fn enter(&mut self, source: u32, slot: u32) {
+        self.plan.source = source;
+        self.plan.slot = slot;
+    }
+
     fn push_rows(&self, rows: &mut Vec<StepRow>) {
         rows.push(StepRow {
             source: self.plan.source,
@@ -69,11 +74,27 @@ impl Search for Chain {
         });
     }
 
-    fn needs_only_argmax(&self) -> bool {
-        self.feeds_prompt()
-            || (self.random.is_none()
-                && !self.plan.token_logprobs
-                && !self.plan.processors.is_active(self.sequence.len()))
+    fn greedy_steps(&self, most: usize) -> GreedySteps {
+        let same = |steps| GreedySteps {
+            allowed: steps,
+            wanted: steps,
+        };
+        if self.feeds_prompt() {
+            // Whatever the step gives, the prompt's next token is fed.
+            return same(most.min(1));
+        }
+        if self.random.is_some() || self.plan.token_logprobs {
+            return same(0);
+        }
+        let length = self.sequence.len();
+        let end = self.plan.limits.max_length.min(length + most);
+        match (length..end).position(|length| self.plan.processors.is_active(length)) {
+            Some(steps) => same(steps),
+            None => GreedySteps {
+                allowed: most,
+                wanted: end - length,
+            },
+        }
     }
 
     fn advance(&mut self, result: StepResult<'_>, scratch: &mut Vec<f32>) -> Result<Option<u32>> {

@@ -13,9 +13,9 @@ mod scheduler;
 pub mod softmax;
 
 pub use request::{Output, Request};
-pub use scheduler::{Observer, generate};
+pub use scheduler::{Observer, generate, generate_in_turn};
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// One row of a decoder step: a hypothesis that is extended by one token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +45,54 @@ pub trait StepDecoder {
     /// Whatever the device reports, and token ids, sources or slots out of range.
     fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]>;
 
-    /// As [`Self::step`], for steps of which only each row's likeliest token is wanted: puts these into `tokens`, the
-    /// lowest id among equals, and returns true. A decoder that cannot find them any faster than by giving all logits
-    /// leaves this as it is: it returns false and has done nothing.
+    /// Makes these sources, token ids each, those of the places given: rows name them by place from now on.
+    ///
+    /// # Errors
+    /// Whatever the device reports, places out of range, and sources longer than a place.
+    fn enter(&mut self, places: &[u32], sources: &[&[u32]]) -> Result<()> {
+        let _ = (places, sources);
+        Err(Error::Invalid("this decoder's sources are fixed".into()))
+    }
+
+    /// How many steps a greedy run has best, and at most; 0 where the decoder gives logits and nothing else.
+    ///
+    /// In a greedy run each row is fed its likeliest token, the lowest id among equals, of the step before. Two runs may be
+    /// under way, the one that is waited for and one after it, so that a device does not wait for its host. With 1, that
+    /// is not worth it.
+    fn greedy_steps(&self) -> usize {
+        0
+    }
+
+    /// Begins a greedy run of `steps` steps from `rows`, giving up what is under way.
     ///
     /// # Errors
     /// As [`Self::step`].
-    fn step_argmax(&mut self, rows: &[StepRow], tokens: &mut Vec<u32>) -> Result<bool> {
-        let _ = (rows, tokens);
-        Ok(false)
+    fn start_greedy(&mut self, rows: &[StepRow], steps: usize) -> Result<()> {
+        let _ = (rows, steps);
+        Err(gives_logits_alone())
     }
+
+    /// Begins a greedy run of `steps` steps from where the last one will end.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    fn continue_greedy(&mut self, steps: usize) -> Result<()> {
+        let _ = steps;
+        Err(gives_logits_alone())
+    }
+
+    /// Waits for the earliest greedy run under way and puts what it chose into `tokens`, `[steps, rows]`.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    fn finish_greedy(&mut self, tokens: &mut Vec<u32>) -> Result<()> {
+        let _ = tokens;
+        Err(gives_logits_alone())
+    }
+}
+
+fn gives_logits_alone() -> Error {
+    Error::Invalid("this decoder gives logits alone".into())
 }
 
 /// What a decoder step gave a search for its rows.
@@ -66,12 +104,26 @@ enum StepResult<'a> {
     Argmax(u32),
 }
 
+/// How far a search can go when each step is fed the likeliest token of the step before.
+#[derive(Clone, Copy, Default)]
+struct GreedySteps {
+    /// Steps that may be taken: none of those that matter to the search is to be chosen otherwise.
+    allowed: usize,
+    /// Steps of these that matter to it if no token ends it: it is done after them.
+    wanted: usize,
+}
+
 /// A request under way.
 trait Search: Send {
+    /// Says where its source is, and the first of its slots. Before its first step.
+    fn enter(&mut self, source: u32, slot: u32);
     /// Adds the rows that this search wants to run next.
     fn push_rows(&self, rows: &mut Vec<StepRow>);
-    /// Whether of the next step only the likeliest token is wanted.
-    fn needs_only_argmax(&self) -> bool;
+    /// How far it could go without logits, looking `most` steps ahead.
+    fn greedy_steps(&self, most: usize) -> GreedySteps {
+        let _ = most;
+        GreedySteps::default()
+    }
     /// Takes the logits of the rows last wanted, in order, and chooses. `scratch` is memory to work in. Returns the token
     /// that this step has decided, if it has.
     fn advance(&mut self, result: StepResult<'_>, scratch: &mut Vec<f32>) -> Result<Option<u32>>;

@@ -50,7 +50,7 @@ pub struct Output {
 /// What a search needs to know of its request, whose options are valid.
 pub(super) struct Plan {
     pub source: u32,
-    /// The first of the search's slots.
+    /// The first of the search's slots. Like the source, it is known when the search enters a batch.
     pub slot: u32,
     /// Start token and decoder prefix.
     pub prompt: Vec<u32>,
@@ -61,7 +61,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub fn new(request: &Request, slot: u32, vocab_size: usize) -> Result<Self> {
+    pub fn new(request: &Request, vocab_size: usize) -> Result<Self> {
         let config = &request.config;
         let prompt = config.decoder_prompt()?;
         if let Some(&id) = prompt.iter().find(|&&id| id as usize >= vocab_size) {
@@ -76,8 +76,8 @@ impl Plan {
             vocab_size,
         )?;
         Ok(Self {
-            source: request.source,
-            slot,
+            source: 0,
+            slot: 0,
             prompt,
             limits,
             eos_token_id: config.eos_token_id.clone(),

@@ -1,4 +1,4 @@
-//! Buffers on the device, counted, and the way back to the host.
+//! Buffers on the device, counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,12 +23,6 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         self.allocated.fetch_sub(self.raw.size(), Ordering::Relaxed);
     }
-}
-
-/// A mappable buffer that results are copied into, and the host's copy of them.
-pub struct Readback {
-    raw: wgpu::Buffer,
-    host: Vec<u32>,
 }
 
 impl Gpu {
@@ -153,65 +147,20 @@ impl Gpu {
 
     /// Copies all of `from` to the start of `to`, on the device.
     pub fn copy(&self, from: &Buffer, to: &Buffer) -> Result<()> {
+        self.copy_parts([(from, 0, to, 0, from.size())])
+    }
+
+    /// Copies parts of buffers, on the device: from where in which, to where in which, how many bytes.
+    pub fn copy_parts<'a>(
+        &self,
+        parts: impl IntoIterator<Item = (&'a Buffer, u64, &'a Buffer, u64, u64)>,
+    ) -> Result<()> {
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(&from.raw, 0, &to.raw, 0, from.size());
+        for (from, from_offset, to, to_offset, bytes) in parts {
+            encoder.copy_buffer_to_buffer(&from.raw, from_offset, &to.raw, to_offset, bytes);
+        }
         self.queue.submit([encoder.finish()]);
         self.check()
-    }
-
-    /// Room for `elements` f32 or u32 on their way back to the host.
-    pub fn readback(&self, elements: usize) -> Result<Readback> {
-        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("readback"),
-            size: (elements as u64 * 4).max(4),
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        self.check()?;
-        Ok(Readback {
-            raw,
-            host: Vec::with_capacity(elements),
-        })
-    }
-
-    /// The first `elements` f32 of `buffer`, by way of a readback buffer of its own.
-    pub fn read(&self, buffer: &Buffer, elements: usize) -> Result<Vec<f32>> {
-        let mut readback = self.readback(elements)?;
-        self.run(
-            &super::Plan::default(),
-            Some((buffer, elements, &mut readback)),
-        )?;
-        Ok(readback.floats().to_vec())
-    }
-}
-
-impl Readback {
-    /// What the last run brought back, as f32.
-    pub fn floats(&self) -> &[f32] {
-        bytemuck::cast_slice(&self.host)
-    }
-
-    /// What the last run brought back, as u32.
-    pub fn words(&self) -> &[u32] {
-        &self.host
-    }
-
-    /// Records the copy that fills this from `source`.
-    pub(super) fn record(
-        &self,
-        encoder: &mut wgpu::CommandEncoder,
-        source: &Buffer,
-        elements: usize,
-    ) {
-        encoder.copy_buffer_to_buffer(&source.raw, 0, &self.raw, 0, elements as u64 * 4);
-    }
-
-    /// Waits for the device and copies `elements` to the host.
-    pub(super) fn fetch(&mut self, device: &wgpu::Device, elements: usize) -> Result<()> {
-        self.host.clear();
-        with_mapped(device, &self.raw, elements as u64 * 4, |bytes| {
-            self.host.extend_from_slice(bytemuck::cast_slice(bytes));
-        })
     }
 }
 
@@ -230,39 +179,6 @@ pub(super) fn fill_mapped(
         view.slice(start..start + data.len()).copy_from_slice(data);
     });
     drop(view);
-    buffer.unmap();
-    Ok(())
-}
-
-/// Waits for the device and gives the first `bytes` of a mappable buffer to `read`.
-pub(super) fn with_mapped(
-    device: &wgpu::Device,
-    buffer: &wgpu::Buffer,
-    bytes: u64,
-    read: impl FnOnce(&[u8]),
-) -> Result<()> {
-    let slice = buffer.slice(..bytes);
-    let (sender, receiver) = std::sync::mpsc::channel();
-    slice.map_async(wgpu::MapMode::Read, move |result| {
-        // Nobody listens any more only when this function has returned with an error.
-        let _ = sender.send(result);
-    });
-    device
-        .poll(wgpu::PollType::Wait {
-            submission_index: None,
-            timeout: None,
-        })
-        .map_err(|error| Error::Gpu(error.to_string()))?;
-    // Another thread that polls the same device may be the one that delivers the answer.
-    receiver
-        .recv()
-        .map_err(|_| Error::Gpu("the device did not answer".into()))?
-        .map_err(|error| Error::Gpu(error.to_string()))?;
-    read(
-        &slice
-            .get_mapped_range()
-            .map_err(|error| Error::Gpu(error.to_string()))?,
-    );
     buffer.unmap();
     Ok(())
 }

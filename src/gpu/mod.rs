@@ -5,6 +5,7 @@ mod buffer;
 mod kernel;
 mod plan;
 mod profile;
+mod readback;
 mod texels;
 mod unroll;
 
@@ -13,10 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use adapter::{DeviceInfo, devices};
-pub use buffer::{Buffer, Readback};
+pub use buffer::Buffer;
 pub use kernel::{Access, Kernel, Pipeline};
 pub use plan::{Binding, Plan, Resource};
 pub use profile::KernelTime;
+pub use readback::Readback;
 pub use texels::{TEXEL_BYTES, Texels};
 
 use crate::{Error, Result};

@@ -136,9 +136,24 @@ impl Gpu {
         plan: &Plan,
         readback: Option<(&Buffer, usize, &mut Readback)>,
     ) -> Result<()> {
+        match readback {
+            Some((source, elements, readback)) => {
+                self.submit(plan, 1, (source, elements, readback))?;
+                self.finish(readback)
+            }
+            None => {
+                let encoder = self.encode(plan, 1)?;
+                self.queue.submit([encoder.finish()]);
+                self.check()
+            }
+        }
+    }
+
+    /// Encodes the plan `times` times over. While profiling, its dispatches are run at once.
+    pub(super) fn encode(&self, plan: &Plan, times: usize) -> Result<wgpu::CommandEncoder> {
         let mut profile = self.profile.lock().unwrap();
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        let mut steps = plan.steps.iter().peekable();
+        let mut steps = std::iter::repeat_n(&plan.steps, times).flatten().peekable();
         while let Some(step) = steps.peek() {
             match step {
                 Step::Copy { from, to } => {
@@ -171,15 +186,7 @@ impl Gpu {
                 }
             }
         }
-        drop(profile);
-        if let Some((source, elements, readback)) = &readback {
-            readback.record(&mut encoder, source, *elements);
-        }
-        self.queue.submit([encoder.finish()]);
-        if let Some((_, elements, readback)) = readback {
-            readback.fetch(&self.device, elements)?;
-        }
-        self.check()
+        Ok(encoder)
     }
 }
 

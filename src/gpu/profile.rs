@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Gpu;
-use super::buffer::with_mapped;
 use super::plan::Dispatch;
+use super::readback::Mapping;
 use crate::{Error, Result};
 
 /// What one kernel cost while profiling was on.
@@ -98,9 +98,9 @@ impl Gpu {
             }
             encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
             encoder.copy_buffer_to_buffer(&resolved, 0, &mapped, 0, bytes);
-            self.queue.submit([encoder.finish()]);
+            let submission = self.queue.submit([encoder.finish()]);
             let mut stamps: Vec<u64> = Vec::new();
-            with_mapped(&self.device, &mapped, bytes, |bytes| {
+            Mapping::begin(&mapped, bytes, submission).read(&self.device, |bytes| {
                 stamps.extend(
                     bytes
                         .as_chunks()

@@ -1,6 +1,8 @@
 //! The decoder: one token a row and step, as one compute pass over prepared ops.
 
+use super::greedy::Greedy;
 use super::kv_cache::KvCache;
+use super::sources::Sources;
 use super::{Encoded, Model};
 use crate::generate::{StepDecoder, StepRow};
 use crate::gpu::{Buffer, Plan, Readback};
@@ -13,16 +15,15 @@ use crate::{Error, Result};
 /// plan that is recorded when the number of rows changes and kept otherwise.
 pub struct Decoder<'a> {
     model: &'a Model,
-    sources: usize,
-    /// Keys and values of the sources, `[sources, width, 2 * inner]` a layer.
-    cross: Vec<Buffer>,
-    encoded: &'a Encoded<'a>,
+    sources: Sources,
     cache: KvCache,
     activations: Activations,
     ops: Ops,
     plan: Plan,
     /// What `plan` is for.
     planned: Option<Planned>,
+    greedy: Greedy,
+    /// The logits' way back.
     readback: Readback,
     row_data: Vec<[u32; 4]>,
 }
@@ -31,7 +32,7 @@ pub struct Decoder<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Planned {
     rows: usize,
-    /// Whether the likeliest tokens are found on the GPU and brought back in place of the logits.
+    /// Whether the step ends with the likeliest tokens being fed to the next one.
     argmax: bool,
 }
 
@@ -51,8 +52,6 @@ struct Activations {
     inner_layer: Buffer,
     /// `[rows, vocab_size]`
     logits: Buffer,
-    /// The likeliest token of each row, `[rows]` u32
-    tokens: Buffer,
     /// Staged inputs, where layers take such
     scratch: Option<Staged>,
 }
@@ -82,9 +81,47 @@ impl Model {
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Gpu`].
     pub fn decoder<'a>(&'a self, encoded: &'a Encoded<'a>, slots: usize) -> Result<Decoder<'a>> {
+        self.decoder_with(encoded, slots, self.greedy_steps())
+    }
+
+    /// [`Model::decoder`] that takes at most `greedy_steps` greedy steps in one submit, in place of as many as suit the
+    /// device; with 0, all tokens are chosen on the CPU.
+    ///
+    /// # Errors
+    /// As [`Model::decoder`].
+    pub fn decoder_with<'a>(
+        &'a self,
+        encoded: &'a Encoded<'a>,
+        slots: usize,
+        greedy_steps: usize,
+    ) -> Result<Decoder<'a>> {
+        let sources = Sources::of(self, encoded)?;
+        self.decoder_of(sources, slots, greedy_steps)
+    }
+
+    /// A decoder with empty places for sources of up to `width` tokens, which enter by [`StepDecoder::enter`].
+    ///
+    /// # Errors
+    /// As [`Model::decoder`].
+    pub fn empty_decoder(
+        &self,
+        places: usize,
+        width: usize,
+        slots: usize,
+        greedy_steps: usize,
+    ) -> Result<Decoder<'_>> {
+        let sources = Sources::empty(self, places, width)?;
+        self.decoder_of(sources, slots, greedy_steps)
+    }
+
+    fn decoder_of(
+        &self,
+        sources: Sources,
+        slots: usize,
+        greedy_steps: usize,
+    ) -> Result<Decoder<'_>> {
         let slots = slots.max(1);
         let gpu = &self.gpu;
-        let cross = self.cross_keys_values(encoded)?;
         let cache = KvCache::new(gpu, self.config.num_decoder_layers, slots, self.dims.inner)?;
         let buffer = |label, width: usize| gpu.buffer(label, (slots * width * 4) as u64);
         let activations = Activations {
@@ -95,59 +132,32 @@ impl Model {
             attended: buffer("decoder attention", self.dims.inner)?,
             inner_layer: buffer("decoder feed-forward", self.dims.d_ff)?,
             logits: buffer("logits", self.config.vocab_size)?,
-            tokens: buffer("tokens", 1)?,
             scratch: self.scratch(slots)?,
         };
-        let ops = Ops::new(self, encoded, &cross, &cache, &activations);
+        let greedy = Greedy::new(gpu, slots, greedy_steps)?;
+        let ops = Ops::new(self, &sources, &cache, &activations, &greedy);
         Ok(Decoder {
             model: self,
-            sources: encoded.len(),
-            cross,
-            encoded,
+            sources,
             cache,
             activations,
             ops,
             plan: Plan::default(),
             planned: None,
+            greedy,
             readback: gpu.readback(slots * self.config.vocab_size)?,
             row_data: Vec::with_capacity(slots),
         })
-    }
-
-    /// Every decoder layer's keys and values of the sources.
-    pub(super) fn cross_keys_values(&self, encoded: &Encoded<'_>) -> Result<Vec<Buffer>> {
-        let rows = encoded.batch.rows();
-        let scratch = self.scratch(rows)?;
-        let mut plan = Plan::default();
-        let mut buffers = Vec::new();
-        for block in &self.weights.decoder.blocks {
-            let out = self.gpu.buffer(
-                "cross-attention keys and values",
-                (rows * 2 * self.dims.inner * 4) as u64,
-            )?;
-            self.linear(
-                &encoded.hidden,
-                None,
-                &block.cross_attention().kv,
-                &out,
-                Epilogue::Store,
-                scratch.as_ref(),
-            )
-            .record(&self.gpu, rows, &mut plan);
-            buffers.push(out);
-        }
-        self.gpu.run(&plan, None)?;
-        Ok(buffers)
     }
 }
 
 impl Ops {
     fn new(
         model: &Model,
-        encoded: &Encoded<'_>,
-        cross: &[Buffer],
+        sources: &Sources,
         cache: &KvCache,
         activations: &Activations,
+        greedy: &Greedy,
     ) -> Ops {
         let gpu = &model.gpu;
         let Activations {
@@ -158,7 +168,6 @@ impl Ops {
             attended,
             inner_layer,
             logits,
-            tokens,
             scratch,
         } = activations;
         let scratch = scratch.as_ref();
@@ -194,10 +203,10 @@ impl Ops {
                 max_distance: model.config.relative_attention_max_distance,
             };
             let source_kind = CachedKind::Source {
-                kv: &cross[index],
-                mask: &encoded.batch.mask,
-                sources: encoded.len(),
-                keys: encoded.batch.width,
+                kv: &sources.keys_values[index],
+                mask: &sources.mask,
+                sources: sources.places,
+                keys: sources.width,
             };
             BlockOps {
                 qkv: linear(x, Some(&own.norm), &own.qkv, qkv, Epilogue::Store),
@@ -220,7 +229,14 @@ impl Ops {
             embed: Embed::new(gpu, rows, 4, &model.weights.shared, x),
             blocks: blocks.collect(),
             head: model.head(x, false, logits, scratch),
-            argmax: Argmax::new(gpu, logits, model.config.vocab_size, tokens),
+            argmax: Argmax::new(
+                gpu,
+                logits,
+                model.config.vocab_size,
+                rows,
+                &greedy.log,
+                greedy.log_steps(),
+            ),
         }
     }
 
@@ -262,37 +278,37 @@ impl Decoder<'_> {
                     row.slot.max(row.parent)
                 )));
             }
-            if row.source as usize >= self.sources {
+            if row.source as usize >= self.sources.places {
                 return Err(Error::Invalid(format!(
                     "source {} of {}",
-                    row.source, self.sources
+                    row.source, self.sources.places
                 )));
             }
         }
         Ok(())
     }
-}
-
-impl Decoder<'_> {
-    /// Runs a step and brings back its logits, or the likeliest tokens.
-    fn run(&mut self, rows: &[StepRow], argmax: bool) -> Result<()> {
-        self.check(rows)?;
-        let gpu = &self.model.gpu;
-        let positions = rows
-            .iter()
-            .map(|row| row.position as usize + 1)
-            .max()
-            .unwrap_or(0);
-        if self.cache.reserve(gpu, positions)? {
+    /// Makes room in the cache for so many positions.
+    fn reserve(&mut self, positions: usize) -> Result<()> {
+        if self.cache.reserve(&self.model.gpu, positions)? {
             self.ops = Ops::new(
                 self.model,
-                self.encoded,
-                &self.cross,
+                &self.sources,
                 &self.cache,
                 &self.activations,
+                &self.greedy,
             );
             self.planned = None;
         }
+        Ok(())
+    }
+
+    /// Puts rows on the GPU that will go `steps` steps, in place of those that were there.
+    fn prepare(&mut self, rows: &[StepRow], steps: usize) -> Result<()> {
+        self.check(rows)?;
+        self.greedy.clear();
+        let positions = rows.iter().map(|row| row.position as usize + steps).max();
+        self.reserve(positions.unwrap_or(0))?;
+        let gpu = &self.model.gpu;
         self.cache.advance(gpu, rows);
         self.row_data.clear();
         self.row_data.extend(
@@ -300,22 +316,16 @@ impl Decoder<'_> {
                 .map(|row| [row.token, row.position, row.slot, row.source]),
         );
         gpu.write(&self.activations.rows, 0, &self.row_data);
-        let planned = Planned {
-            rows: rows.len(),
-            argmax,
-        };
+        Ok(())
+    }
+
+    /// Makes `plan` one for such a step.
+    fn plan_for(&mut self, planned: Planned) {
         if self.planned != Some(planned) {
             self.plan.clear();
             self.ops.record(self.model, planned, &mut self.plan);
             self.planned = Some(planned);
         }
-        let Activations { logits, tokens, .. } = &self.activations;
-        let (buffer, elements) = if argmax {
-            (tokens, rows.len())
-        } else {
-            (logits, rows.len() * self.model.config.vocab_size)
-        };
-        gpu.run(&self.plan, Some((buffer, elements, &mut self.readback)))
     }
 }
 
@@ -325,14 +335,48 @@ impl StepDecoder for Decoder<'_> {
     }
 
     fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]> {
-        self.run(rows, false)?;
+        self.prepare(rows, 1)?;
+        let planned = Planned {
+            rows: rows.len(),
+            argmax: false,
+        };
+        self.plan_for(planned);
+        let elements = rows.len() * self.model.config.vocab_size;
+        let logits = (&self.activations.logits, elements, &mut self.readback);
+        self.model.gpu.run(&self.plan, Some(logits))?;
         Ok(self.readback.floats())
     }
 
-    fn step_argmax(&mut self, rows: &[StepRow], tokens: &mut Vec<u32>) -> Result<bool> {
-        self.run(rows, true)?;
-        tokens.clear();
-        tokens.extend_from_slice(self.readback.words());
-        Ok(true)
+    fn enter(&mut self, places: &[u32], sources: &[&[u32]]) -> Result<()> {
+        let sources: Vec<Vec<u32>> = sources.iter().map(|source| source.to_vec()).collect();
+        let encoded = self.model.encode(&sources)?;
+        self.sources.replace(self.model, places, &encoded)
+    }
+
+    fn greedy_steps(&self) -> usize {
+        self.greedy.steps
+    }
+
+    fn start_greedy(&mut self, rows: &[StepRow], steps: usize) -> Result<()> {
+        self.prepare(rows, steps)?;
+        self.greedy.begin(rows);
+        self.submit_greedy(steps)
+    }
+
+    fn continue_greedy(&mut self, steps: usize) -> Result<()> {
+        self.reserve(self.greedy.furthest() + steps)?;
+        self.submit_greedy(steps)
+    }
+
+    fn finish_greedy(&mut self, tokens: &mut Vec<u32>) -> Result<()> {
+        self.greedy.finish(&self.model.gpu, tokens)
+    }
+}
+
+impl Decoder<'_> {
+    fn submit_greedy(&mut self, steps: usize) -> Result<()> {
+        let rows = self.greedy.rows();
+        self.plan_for(Planned { rows, argmax: true });
+        self.greedy.submit(&self.model.gpu, &self.plan, steps)
     }
 }

@@ -91,6 +91,8 @@ impl KvCache {
             } else if row.parent != row.slot {
                 let parent = &self.before[row.parent as usize * capacity..][..position];
                 entries[..position].copy_from_slice(parent);
+                // An earlier source's hypothesis may have left its own.
+                entries[position..].fill(row.slot);
                 self.moved[slot] = true;
             } else {
                 continue;

@@ -3,8 +3,10 @@
 mod decoder;
 mod encoder;
 mod forward;
+mod greedy;
 mod kv_cache;
 mod layers;
+mod sources;
 mod stack;
 mod teacher_forcing;
 mod trace;

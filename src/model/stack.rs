@@ -1,5 +1,7 @@
 //! A stack over whole padded batches: the encoder, and the decoder when it is fed whole targets.
 
+use std::sync::Arc;
+
 use super::Model;
 use super::trace::{TraceBuffers, TraceOptions};
 use super::weights::{CrossAttention, FeedForward, Stack};
@@ -13,7 +15,7 @@ pub(super) struct Batch {
     /// Positions a sequence.
     pub width: usize,
     /// `[batch, width]` u32, 0 where a key is hidden.
-    pub mask: Buffer,
+    pub mask: Arc<Buffer>,
 }
 
 impl Batch {
@@ -108,7 +110,7 @@ impl Model {
         let batch = Batch {
             lengths,
             width,
-            mask: gpu.buffer_from("the attention mask", &keys)?,
+            mask: Arc::new(gpu.buffer_from("the attention mask", &keys)?),
         };
         let bytes = (batch.rows() * padded * 4) as u64;
         let x = match embeds {

@@ -24,15 +24,37 @@ pub fn in_batches<T, A>(
     run: impl Fn(&[&T]) -> Result<Vec<A>>,
     done: &mut dyn FnMut(usize, Result<A>) -> ControlFlow<()>,
 ) {
+    let run = |batch: &[&T], told: Told<'_, A>| {
+        let answers = run(batch)?;
+        Ok(answers
+            .into_iter()
+            .enumerate()
+            .try_for_each(|(index, answer)| told(index, answer)))
+    };
     // Broken off or not, there is nothing left to tell.
-    let _ = try_in_batches(items, limits, check, run, done);
+    let _ = run_all(items, check, |shapes| batches(shapes, limits), run, done);
 }
 
-fn try_in_batches<T, A>(
+/// As [`in_batches`], for a `run` in which items come in as others are answered: what full batches may hold goes through
+/// it together, the longest first. It tells each item's answer by its index in the batch as soon as it is there.
+pub fn in_turn<T, A>(
     items: &[T],
     limits: Limits,
     check: impl Fn(&T) -> Result<Shape>,
-    run: impl Fn(&[&T]) -> Result<Vec<A>>,
+    run: impl Fn(&[&T], Told<'_, A>) -> Result<ControlFlow<()>>,
+    done: &mut dyn FnMut(usize, Result<A>) -> ControlFlow<()>,
+) {
+    let _ = run_all(items, check, |shapes| queues(shapes, limits), run, done);
+}
+
+/// Takes an item's answer.
+pub type Told<'a, A> = &'a mut dyn FnMut(usize, A) -> ControlFlow<()>;
+
+fn run_all<T, A>(
+    items: &[T],
+    check: impl Fn(&T) -> Result<Shape>,
+    cut: impl Fn(Vec<(usize, Shape)>) -> Vec<Vec<usize>>,
+    run: impl Fn(&[&T], Told<'_, A>) -> Result<ControlFlow<()>>,
     done: &mut dyn FnMut(usize, Result<A>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let mut shapes = Vec::new();
@@ -43,20 +65,26 @@ fn try_in_batches<T, A>(
         }
     }
     // A stack of batches still to run, the shortest on top.
-    let mut batches = batches(shapes, limits);
+    let mut batches = cut(shapes);
     batches.reverse();
     while let Some(mut batch) = batches.pop() {
         let picked: Vec<&T> = batch.iter().map(|&index| &items[index]).collect();
-        match run(&picked) {
-            Ok(answers) => {
-                for (index, answer) in batch.into_iter().zip(answers) {
-                    done(index, Ok(answer))?;
+        let mut told = vec![false; batch.len()];
+        let outcome = run(&picked, &mut |index, answer| {
+            told[index] = true;
+            done(batch[index], Ok(answer))
+        });
+        match outcome {
+            Ok(flow) => flow?,
+            Err(error) => {
+                let mut told = told.iter();
+                batch.retain(|_| told.next() == Some(&false));
+                if let [last] = batch[..] {
+                    done(last, Err(error))?;
+                } else {
+                    let rest = batch.split_off(batch.len() / 2);
+                    batches.extend([rest, batch]);
                 }
-            }
-            Err(error) if batch.len() == 1 => done(batch[0], Err(error))?,
-            Err(_) => {
-                let rest = batch.split_off(batch.len() / 2);
-                batches.extend([rest, batch]);
             }
         }
     }
@@ -94,6 +122,25 @@ fn batches(mut items: Vec<(usize, Shape)>, limits: Limits) -> Vec<Vec<usize>> {
         }
     }
     batches
+}
+
+/// As [`batches`], but all that goes in full batches is one, and each begins with its longest item.
+fn queues(items: Vec<(usize, Shape)>, limits: Limits) -> Vec<Vec<usize>> {
+    let in_full_batches = |shape: &Shape| {
+        let rows = limits.items.saturating_mul(shape.rows);
+        rows.saturating_mul(shape.tokens) <= limits.tokens
+    };
+    let (mut short, long): (Vec<_>, Vec<_>) = items
+        .into_iter()
+        .partition(|(_, shape)| in_full_batches(shape));
+    short.sort_by_key(|(_, shape)| shape.tokens);
+    let mut queues = vec![short.into_iter().map(|(index, _)| index).collect()];
+    queues.extend(batches(long, limits));
+    queues.retain(|queue: &Vec<usize>| !queue.is_empty());
+    for queue in &mut queues {
+        queue.reverse();
+    }
+    queues
 }
 
 #[cfg(test)]
@@ -154,6 +201,58 @@ mod tests {
             )
             .is_empty()
         );
+    }
+
+    #[test]
+    fn a_queue_holds_what_goes_in_full_batches() {
+        let limits = Limits {
+            items: 2,
+            tokens: 20,
+        };
+        let cut = queues(shapes(&[3, 15, 10, 1, 7, 11, 4], 1), limits);
+        assert_eq!(cut, [vec![2, 4, 6, 0, 3], vec![5], vec![1]]);
+        assert!(queues(Vec::new(), limits).is_empty());
+    }
+
+    /// Number 4 fails in any company, and everything after it in its queue; what was told before is not told again.
+    #[test]
+    fn a_queue_that_fails_goes_on_with_the_rest() {
+        let items: Vec<usize> = (0..9).collect();
+        let mut told = Vec::new();
+        let limits = Limits {
+            items: 2,
+            tokens: usize::MAX,
+        };
+        let check = |&item: &usize| {
+            Ok(Shape {
+                tokens: item,
+                rows: 1,
+            })
+        };
+        let run = |batch: &[&usize], told: Told<'_, usize>| {
+            for (index, &&item) in batch.iter().enumerate() {
+                if item == 4 {
+                    return Err(Error::Invalid("no".into()));
+                }
+                if told(index, item * 10).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        };
+        in_turn(&items, limits, check, run, &mut |index, answer| {
+            assert_eq!(answer.is_err(), index == 4);
+            assert!(answer.is_err() || answer.is_ok_and(|answer| answer == index * 10));
+            told.push(index);
+            ControlFlow::Continue(())
+        });
+        assert_eq!(told, [8, 7, 6, 5, 4, 3, 2, 1, 0]);
+        let mut count = 0;
+        in_turn(&items, limits, check, run, &mut |_, _| {
+            count += 1;
+            ControlFlow::Break(())
+        });
+        assert_eq!(count, 1);
     }
 
     /// Runs eleven items of which number 3 fails in any company and number 5 does not pass the check, and at most

@@ -11,8 +11,8 @@ use std::path::Path;
 pub use self::forward::{DecoderForward, Forward, ForwardRequest};
 pub use self::score::{Score, ScoreRequest};
 
-use self::batches::{Limits, Shape, in_batches};
-use crate::generate;
+use self::batches::{Limits, Shape, Told, in_batches, in_turn};
+use crate::generate::{self, Observer};
 use crate::gpu::{DeviceInfo, Gpu};
 use crate::language::Language;
 use crate::model::Model;
@@ -82,6 +82,8 @@ pub struct Pipeline {
     tokenizer: Option<Tokenizer>,
     generation: GenerationConfig,
     limits: Limits,
+    /// Greedy steps that go to the device at once; 0 leaves choosing to the CPU.
+    greedy_steps: usize,
 }
 
 impl Pipeline {
@@ -141,11 +143,20 @@ impl Pipeline {
             },
         };
         Ok(Pipeline {
+            greedy_steps: model.greedy_steps(),
             model,
             tokenizer,
             generation,
             limits,
         })
+    }
+
+    /// Reads all logits back and chooses tokens on the CPU, in greedy decoding too: the same tokens, more slowly.
+    pub fn choosing_on_cpu(self) -> Pipeline {
+        Pipeline {
+            greedy_steps: 0,
+            ..self
+        }
     }
 
     /// The architecture.
@@ -238,7 +249,7 @@ impl Pipeline {
         outcome.map(|()| texts)
     }
 
-    /// Answers requests in batches of similar length, telling each request's outputs, or what is wrong with it, as soon
+    /// Answers requests, as many together as a batch holds and others as these are done, telling each request's outputs, or what is wrong with it, as soon
     /// as they are there, by the request's index, until told to stop. A request's outputs do not depend on the others.
     pub fn generate_each(
         &self,
@@ -252,11 +263,11 @@ impl Pipeline {
                 rows: generate::Request::new(0, Vec::new(), request.options.clone()).slots(),
             })
         };
-        in_batches(
+        in_turn(
             requests,
             self.limits,
             check,
-            |batch| self.generate_batch(batch),
+            |batch, told| self.generate_batch(batch, told),
             done,
         );
     }
@@ -282,32 +293,37 @@ impl Pipeline {
         in_batches(sources, self.limits, check, run, done);
     }
 
-    fn generate_batch(&self, batch: &[&Request]) -> Result<Vec<Vec<Output>>> {
-        let sources: Vec<Vec<u32>> = batch
+    /// Each request's outputs as soon as they are there, by its index.
+    fn generate_batch(
+        &self,
+        batch: &[&Request],
+        told: Told<'_, Vec<Output>>,
+    ) -> Result<ControlFlow<()>> {
+        let requests: Vec<generate::Request> = batch
             .iter()
-            .map(|request| request.input_ids.clone())
-            .collect();
-        let encoded = self.model.encode(&sources)?;
-        let requests: Vec<generate::Request> = (0..)
-            .zip(batch.iter().zip(sources))
-            .map(|(row, (request, source))| generate::Request {
+            .map(|request| generate::Request {
                 token_logprobs: request.token_logprobs,
-                ..generate::Request::new(row, source, request.options.clone())
+                ..generate::Request::new(0, request.input_ids.clone(), request.options.clone())
             })
             .collect();
-        let slots = requests.iter().map(generate::Request::slots).sum();
-        let mut decoder = self.model.decoder(&encoded, slots)?;
-        let outputs = generate::generate(&mut decoder, &requests, &mut ())?;
-        outputs
-            .into_iter()
-            .zip(&requests)
-            .map(|(outputs, request)| {
-                outputs
-                    .into_iter()
-                    .map(|output| self.output(output, request))
-                    .collect()
-            })
-            .collect()
+        let places = requests.len().min(self.limits.items);
+        let most = |of: fn(&generate::Request) -> usize| requests.iter().map(of).max().unwrap_or(1);
+        let width = most(|request| request.encoder_input_ids.len());
+        let slots = places * most(generate::Request::slots);
+        let mut decoder = self
+            .model
+            .empty_decoder(places, width, slots, self.greedy_steps)?;
+        let mut teller = Teller {
+            pipeline: self,
+            requests: &requests,
+            told,
+            flow: ControlFlow::Continue(()),
+        };
+        let outcome = generate::generate_in_turn(&mut decoder, &requests, places, &mut teller);
+        match teller.flow {
+            ControlFlow::Break(()) => Ok(teller.flow),
+            ControlFlow::Continue(()) => outcome.map(|_| teller.flow),
+        }
     }
 
     /// The text begins with the decoder prefix, as the sequences of transformers do; the token ids do not.
@@ -349,6 +365,29 @@ impl Pipeline {
         match ids.iter().find(|&&id| id as usize >= vocab_size) {
             Some(&id) => Err(Error::TokenOutOfRange { id, vocab_size }),
             None => Ok(()),
+        }
+    }
+}
+
+/// Tells outputs as requests are finished, until it is told to stop.
+struct Teller<'a> {
+    pipeline: &'a Pipeline,
+    requests: &'a [generate::Request],
+    told: Told<'a, Vec<Output>>,
+    flow: ControlFlow<()>,
+}
+
+impl Observer for Teller<'_> {
+    fn finished(&mut self, index: usize, outputs: &[generate::Output]) -> Result<()> {
+        let request = &self.requests[index];
+        let outputs = outputs
+            .iter()
+            .map(|output| self.pipeline.output(output.clone(), request))
+            .collect::<Result<_>>()?;
+        self.flow = (self.told)(index, outputs);
+        match self.flow {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Invalid("nobody listens any more".into())),
         }
     }
 }

@@ -40,7 +40,9 @@ impl Pipeline {
             token_logprobs: request.token_logprobs,
             ..generate::Request::new(0, request.input_ids.clone(), options.clone())
         };
-        let mut decoder = self.model.decoder(&encoded, request.slots())?;
+        let mut decoder = self
+            .model
+            .decoder_with(&encoded, request.slots(), self.greedy_steps)?;
         let mut stream = TextStream {
             tokenizer,
             ids: request.config.decoder_prompt()?.split_off(1),

@@ -268,17 +268,21 @@ fn a_batch_of_mixed_requests_equals_one_by_one() {
         let mut process = t5_gpu(["generate", "--jsonl", "--batch-size", batch_size]);
         json_lines(&stdout(process.write_stdin(requests.clone())))
     };
-    let (together, alone) = (run("64"), run("1"));
-    assert_eq!(together.len(), 64);
-    for (together, alone) in together.iter().zip(&alone) {
-        let outputs = |answer: &Value| answer["outputs"].as_array().unwrap().clone();
-        assert_eq!(together["id"], alone["id"]);
-        assert_eq!(outputs(together).len(), outputs(alone).len());
-        for (together, alone) in outputs(together).iter().zip(&outputs(alone)) {
-            assert_eq!(together["token_ids"], alone["token_ids"]);
-            assert_eq!(together["text"], alone["text"]);
-            if let Some(score) = alone.get("score") {
-                assert_close(&together["score"], score, 1e-4);
+    let alone = run("1");
+    assert_eq!(alone.len(), 64);
+    for batch_size in ["64", "5"] {
+        let together = run(batch_size);
+        assert_eq!(together.len(), 64);
+        for (together, alone) in together.iter().zip(&alone) {
+            let outputs = |answer: &Value| answer["outputs"].as_array().unwrap().clone();
+            assert_eq!(together["id"], alone["id"]);
+            assert_eq!(outputs(together).len(), outputs(alone).len());
+            for (together, alone) in outputs(together).iter().zip(&outputs(alone)) {
+                assert_eq!(together["token_ids"], alone["token_ids"]);
+                assert_eq!(together["text"], alone["text"]);
+                if let Some(score) = alone.get("score") {
+                    assert_close(&together["score"], score, 1e-4);
+                }
             }
         }
     }

@@ -39,6 +39,25 @@ fn options_change_the_translation() {
 }
 
 #[test]
+fn tokens_are_the_same_wherever_they_are_selected() {
+    let translate = |selection| {
+        stdout(&mut t5_gpu([
+            "translate",
+            "--quiet",
+            "--num-beams",
+            "1",
+            "--token-selection",
+            selection,
+            "The house is wonderful.",
+            "She reads.",
+        ]))
+    };
+    let on_gpu = translate("gpu");
+    assert_eq!(on_gpu.lines().count(), 2);
+    assert_eq!(translate("cpu"), on_gpu);
+}
+
+#[test]
 fn stdin_keeps_order_and_blank_lines() {
     let mut command = t5_gpu(["translate", "--batch-size", "2", "--quiet"]);
     command.write_stdin("The house is wonderful.\n\nI love you.\r\n   \nShe reads.");

@@ -1,9 +1,12 @@
 //! The scheduler: many requests together, streaming, stopping.
 
 use proptest::prelude::*;
-use t5_gpu::generate::{Observer, Output, Request, StepDecoder, StepRow, generate};
+use t5_gpu::generate::{
+    Observer, Output, Request, StepDecoder, StepRow, generate, generate_in_turn,
+};
 use t5_gpu::{EarlyStopping, Error, GenerationConfig, Result};
 
+use crate::greedy::greedy_requests;
 use crate::toy::{self, Toy, noisy};
 
 fn configs() -> impl Strategy<Value = GenerationConfig> {
@@ -83,6 +86,24 @@ proptest! {
         }
     }
 
+    /// However few there is room for.
+    #[test]
+    fn in_turn_requests_give_what_they_give_together(
+        requests in prop_oneof![requests(), greedy_requests()],
+        places in 1_usize..6,
+        steps in 0_usize..4,
+    ) {
+        let requests: Vec<Request> = requests
+            .into_iter()
+            .map(|request| Request { encoder_input_ids: vec![request.source, 1], ..request })
+            .collect();
+        let expected = generate(&mut noisy(24, 5.0), &requests, &mut ()).unwrap();
+        let mut decoder = noisy(24, 5.0).greedy(steps);
+        let found = generate_in_turn(&mut decoder, &requests, places, &mut ()).unwrap();
+        prop_assert_eq!(found, expected);
+        prop_assert_eq!(decoder.entered.iter().sum::<usize>(), requests.len());
+    }
+
     #[test]
     fn outputs_keep_their_limits_and_end_where_they_should(requests in requests()) {
         for (request, outputs) in requests.iter().zip(generate(&mut noisy(64, 5.0), &requests, &mut ()).unwrap()) {
@@ -124,30 +145,48 @@ fn finished_rows_leave_the_step() {
     assert_eq!(decoder.steps, [3, 2, 1, 1, 1]);
 }
 
-/// A decoder that picks by itself is asked to where nothing but the likeliest token is wanted, with equal results.
+/// Four places and outputs of these lengths: one enters as soon as one leaves, for that is a quarter of them.
 #[test]
-fn plain_greedy_decoding_needs_no_logits() {
-    let plain: Vec<_> = (0..6)
-        .map(|source| Request::new(source, vec![1], toy::config()))
-        .collect();
-    let expected = generate(&mut noisy(40, 3.0), &plain, &mut ()).unwrap();
-    let mut decoder = noisy(40, 3.0);
-    decoder.picks = Some(0);
-    assert_eq!(generate(&mut decoder, &plain, &mut ()).unwrap(), expected);
-    assert_eq!(decoder.picks, Some(decoder.steps.len()));
+fn waiting_requests_enter_as_others_leave() {
+    let mut decoder = Toy::new(5, |source, history, logits| {
+        logits.fill(0.0);
+        logits[if history.len() >= source as usize {
+            1
+        } else {
+            3
+        }] = 1.0;
+    });
+    let lengths = [5, 2, 4, 4, 1, 2, 1];
+    let requests: Vec<_> = lengths
+        .map(|length| Request::new(9, vec![length], toy::config()))
+        .into();
+    let mut listener = Listener::default();
+    let outputs = generate_in_turn(&mut decoder, &requests, 4, &mut listener).unwrap();
+    for (length, outputs) in lengths.iter().zip(&outputs) {
+        assert_eq!(outputs[0].token_ids.len(), *length as usize);
+    }
+    assert_eq!(decoder.entered, [4, 1, 1, 1]);
+    assert_eq!(decoder.steps, [4, 4, 4, 4, 3]);
+    assert_eq!(listener.finished, [1, 4, 2, 3, 0, 5, 6]);
 
-    // A minimum length is a processor as long as it holds: four steps need logits.
-    let config = GenerationConfig {
-        min_new_tokens: Some(4),
-        max_new_tokens: Some(9),
-        ..toy::config()
-    };
-    let request = [Request::new(0, vec![1], config)];
-    let expected = generate(&mut noisy(40, 3.0), &request, &mut ()).unwrap();
-    let mut decoder = noisy(40, 3.0);
-    decoder.picks = Some(0);
-    assert_eq!(generate(&mut decoder, &request, &mut ()).unwrap(), expected);
-    assert_eq!(decoder.picks, Some(decoder.steps.len() - 4));
+    // Eight places: of two that are free, both are taken, and one alone is not.
+    let mut decoder = Toy::new(5, |_, history, logits| {
+        logits.fill(0.0);
+        logits[if history.len() > 3 { 1 } else { 3 }] = 1.0;
+    });
+    let requests: Vec<_> = (0..20)
+        .map(|source| Request {
+            config: GenerationConfig {
+                max_new_tokens: Some(1 + source as usize % 3),
+                ..toy::config()
+            },
+            ..Request::new(0, vec![source], toy::config())
+        })
+        .collect();
+    let outputs = generate_in_turn(&mut decoder, &requests, 8, &mut ()).unwrap();
+    assert!(outputs.iter().all(|outputs| outputs.len() == 1));
+    let (last, before) = decoder.entered.split_last().unwrap();
+    assert!(before.iter().all(|count| *count >= 2), "{before:?}, {last}");
 }
 
 #[derive(Default)]

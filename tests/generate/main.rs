@@ -3,6 +3,7 @@
 mod batch;
 mod beam;
 mod config;
+mod greedy;
 mod processors;
 mod processors_vs_transformers;
 mod sampling;

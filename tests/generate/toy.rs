@@ -1,6 +1,6 @@
 //! Toy decoders that keep each slot's history as tokens, and insist that it is used as the interface says.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use t5_gpu::generate::{StepDecoder, StepRow};
 use t5_gpu::{GenerationConfig, Result};
@@ -11,11 +11,21 @@ pub struct Toy<F> {
     logits_of: F,
     /// By slot: the source it belongs to and the tokens fed.
     histories: HashMap<u32, (u32, Vec<u32>)>,
+    /// What entered, by place: the first of its tokens, which is the source from then on.
+    places: HashMap<u32, u32>,
+    /// How many sources entered together, each time.
+    pub entered: Vec<usize>,
     logits: Vec<f32>,
     /// Rows of every step so far.
     pub steps: Vec<usize>,
-    /// Whether [`StepDecoder::step_argmax`] works, and how often it was used.
-    pub picks: Option<usize>,
+    /// What [`StepDecoder::greedy_steps`] says.
+    pub greedy_steps: usize,
+    /// Steps of greedy runs so far.
+    pub picks: usize,
+    /// The tokens of the runs under way.
+    under_way: VecDeque<Vec<u32>>,
+    /// The rows that a run goes on from.
+    next: Vec<StepRow>,
 }
 
 impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
@@ -24,10 +34,48 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
             vocab_size,
             logits_of,
             histories: HashMap::new(),
+            places: HashMap::new(),
+            entered: Vec::new(),
             logits: Vec::new(),
             steps: Vec::new(),
-            picks: None,
+            greedy_steps: 0,
+            picks: 0,
+            under_way: VecDeque::new(),
+            next: Vec::new(),
         }
+    }
+
+    /// Chooses by itself, so many steps at once.
+    pub fn greedy(self, greedy_steps: usize) -> Self {
+        Self {
+            greedy_steps,
+            ..self
+        }
+    }
+
+    fn run_greedy(&mut self, steps: usize) {
+        assert!((1..=self.greedy_steps).contains(&steps), "{steps} steps");
+        assert!(self.under_way.len() < 2, "a third run");
+        let mut tokens = Vec::new();
+        let mut rows = std::mem::take(&mut self.next);
+        for _ in 0..steps {
+            self.run(&rows);
+            for (row, logits) in rows
+                .iter_mut()
+                .zip(self.logits.chunks_exact(self.vocab_size))
+            {
+                let likeliest = (0..logits.len())
+                    .rev()
+                    .max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+                row.token = likeliest.unwrap() as u32;
+                row.position += 1;
+                row.parent = row.slot;
+                tokens.push(row.token);
+            }
+        }
+        self.next = rows;
+        self.picks += steps;
+        self.under_way.push_back(tokens);
     }
 
     fn run(&mut self, rows: &[StepRow]) {
@@ -39,9 +87,10 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
             .zip(self.logits.chunks_exact_mut(self.vocab_size))
         {
             let mut history = Vec::new();
+            let row_source = *self.places.get(&row.source).unwrap_or(&row.source);
             if row.position > 0 {
                 let (source, tokens) = &self.histories[&row.parent];
-                assert_eq!(*source, row.source, "a slot changed its source");
+                assert_eq!(*source, row_source, "a slot changed its source");
                 assert_eq!(
                     tokens.len(),
                     row.position as usize,
@@ -50,8 +99,8 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
                 history.clone_from(tokens);
             }
             history.push(row.token);
-            (self.logits_of)(row.source, &history, logits);
-            next.push((row.slot, (row.source, history)));
+            (self.logits_of)(row_source, &history, logits);
+            next.push((row.slot, (row_source, history)));
         }
         // All parents are read by now.
         let written = next.len();
@@ -68,23 +117,40 @@ impl<F: Fn(u32, &[u32], &mut [f32])> StepDecoder for Toy<F> {
     }
 
     fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]> {
+        self.under_way.clear();
         self.run(rows);
         Ok(&self.logits)
     }
 
-    fn step_argmax(&mut self, rows: &[StepRow], tokens: &mut Vec<u32>) -> Result<bool> {
-        let Some(picks) = &mut self.picks else {
-            return Ok(false);
-        };
-        *picks += 1;
-        self.run(rows);
-        tokens.extend(self.logits.chunks_exact(self.vocab_size).map(|logits| {
-            (0..logits.len())
-                .rev()
-                .max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
-                .unwrap() as u32
-        }));
-        Ok(true)
+    fn enter(&mut self, places: &[u32], sources: &[&[u32]]) -> Result<()> {
+        assert_eq!(places.len(), sources.len());
+        let entering = places.iter().zip(sources);
+        self.places
+            .extend(entering.map(|(place, source)| (*place, source[0])));
+        self.entered.push(places.len());
+        Ok(())
+    }
+
+    fn greedy_steps(&self) -> usize {
+        self.greedy_steps
+    }
+
+    fn start_greedy(&mut self, rows: &[StepRow], steps: usize) -> Result<()> {
+        self.under_way.clear();
+        self.next = rows.to_vec();
+        self.run_greedy(steps);
+        Ok(())
+    }
+
+    fn continue_greedy(&mut self, steps: usize) -> Result<()> {
+        assert!(self.greedy_steps > 1, "a run ahead that is not wanted");
+        self.run_greedy(steps);
+        Ok(())
+    }
+
+    fn finish_greedy(&mut self, tokens: &mut Vec<u32>) -> Result<()> {
+        *tokens = self.under_way.pop_front().expect("a run under way");
+        Ok(())
     }
 }
 

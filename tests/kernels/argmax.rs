@@ -7,6 +7,9 @@ use t5_gpu::ops::Argmax;
 use crate::SIZES;
 use crate::common::{gpu, noise};
 
+/// Steps that the log has room for.
+const LOG_STEPS: usize = 3;
+
 #[test]
 fn argmax_equals_its_twin() {
     let gpu = gpu();
@@ -20,19 +23,45 @@ fn argmax_equals_its_twin() {
                 .iter()
                 .map(|x| (x * 20.0).round() - 30.0)
                 .collect();
-            let input = gpu.buffer_from("logits", &logits).unwrap();
-            let tokens = gpu.buffer("tokens", (rows * 4) as u64).unwrap();
-            let mut plan = Plan::default();
-            Argmax::new(&gpu, &input, width, &tokens).record(&gpu, rows, &mut plan);
-            gpu.run(&plan, None).unwrap();
-            let found: Vec<usize> = gpu
-                .read(&tokens, rows)
-                .unwrap()
-                .iter()
-                .map(|bits| bits.to_bits() as usize)
+            let likeliest: Vec<u32> = logits
+                .chunks_exact(width)
+                .map(|row| argmax(row) as u32)
                 .collect();
-            let expected: Vec<usize> = logits.chunks_exact(width).map(argmax).collect();
-            assert_eq!(found, expected, "{rows} x {width}");
+            let logits = gpu.buffer_from("logits", &logits).unwrap();
+            // Rows at different positions.
+            let before: Vec<[u32; 4]> = (0..rows as u32)
+                .map(|row| [7, row * row, row + 2, row / 2])
+                .collect();
+            let state = gpu.buffer_from("rows", &before).unwrap();
+            let log = gpu
+                .buffer_from("log", &vec![u32::MAX; LOG_STEPS * rows])
+                .unwrap();
+            let mut plan = Plan::default();
+            let op = Argmax::new(&gpu, &logits, width, &state, &log, LOG_STEPS);
+            op.record(&gpu, rows, &mut plan);
+            op.record(&gpu, rows, &mut plan);
+            gpu.run(&plan, None).unwrap();
+
+            let mut expected_log = vec![u32::MAX; LOG_STEPS * rows];
+            let mut after = Vec::new();
+            for (row, (&token, &[_, position, slot, source])) in
+                likeliest.iter().zip(&before).enumerate()
+            {
+                after.extend([token, position + 2, slot, source]);
+                for position in [position, position + 1] {
+                    expected_log[position as usize % LOG_STEPS * rows + row] = token;
+                }
+            }
+            let words = |buffer, count| -> Vec<u32> {
+                let floats = gpu.read(buffer, count).unwrap();
+                floats.iter().map(|float| float.to_bits()).collect()
+            };
+            assert_eq!(words(&state, 4 * rows), after, "{rows} x {width}");
+            assert_eq!(
+                words(&log, LOG_STEPS * rows),
+                expected_log,
+                "{rows} x {width}"
+            );
         }
     }
 }

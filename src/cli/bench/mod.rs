@@ -8,7 +8,7 @@ mod work;
 use std::io::{self, Write};
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 use t5_gpu::checkpoint::{DType, TensorSource};
 use t5_gpu::gpu::Gpu;
@@ -19,7 +19,7 @@ use self::ceiling::Ceiling;
 use self::report::milliseconds;
 use self::run::Workload;
 use super::Outcome;
-use super::args::{ModelArg, dtype, preset};
+use super::args::{ModelArg, TokenSelection, dtype, preset};
 use super::console::Console;
 
 /// Measure load, encoder and decode steps
@@ -66,21 +66,6 @@ pub struct Bench {
     /// Nothing on stderr but errors
     #[arg(long, short)]
     quiet: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum TokenSelection {
-    Cpu,
-    Gpu,
-}
-
-impl TokenSelection {
-    fn name(self) -> &'static str {
-        match self {
-            TokenSelection::Cpu => "cpu",
-            TokenSelection::Gpu => "gpu",
-        }
-    }
 }
 
 impl Bench {

@@ -1,5 +1,6 @@
 //! One workload, generated again and again with a clock beside it.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use t5_gpu::generate::{Request, StepDecoder, StepRow, generate};
 use t5_gpu::model::Model;
 use t5_gpu::{GenerationConfig, Result, T5Config};
 
-use super::TokenSelection;
+use crate::cli::args::TokenSelection;
 
 /// What is generated.
 pub struct Workload {
@@ -89,21 +90,36 @@ impl Workload {
         let encoded = model.encode(&sources)?;
         model.gpu().wait()?;
         let encode = begin.elapsed();
-        let mut decoder = model.decoder(&encoded, self.batch_size * self.num_beams)?;
+        let slots = self.batch_size * self.num_beams;
+        let mut decoder = match self.token_selection {
+            TokenSelection::Gpu => model.decoder(&encoded, slots)?,
+            TokenSelection::Cpu => model.decoder_with(&encoded, slots, 0)?,
+        };
         let mut timed = Timed {
             decoder: &mut decoder,
-            token_selection: self.token_selection,
             starts: Vec::with_capacity(self.new_tokens + 1),
+            under_way: VecDeque::new(),
         };
         generate(&mut timed, &requests, &mut ())?;
         let end = Instant::now();
 
-        let mut starts = timed.starts;
-        starts.push(end);
+        let starts = timed.starts;
+        let ends: Vec<Instant> = starts[1..]
+            .iter()
+            .map(|start| start.at)
+            .chain([end])
+            .collect();
         Ok(Run {
             encode,
-            first_token: starts[1] - begin,
-            steps: starts.windows(2).map(|pair| pair[1] - pair[0]).collect(),
+            first_token: ends[0] - begin,
+            steps: starts
+                .iter()
+                .zip(&ends)
+                .flat_map(|(start, end)| {
+                    let each = (*end - start.at).div_f64(start.steps as f64);
+                    std::iter::repeat_n(each, start.steps)
+                })
+                .collect(),
             total: end - begin,
             gpu_bytes: model.gpu().allocated_bytes(),
         })
@@ -111,10 +127,27 @@ impl Workload {
 }
 
 /// A decoder that notes when each step begins: a step lasts until the next, with all that generation does in between.
+/// Steps that run together count as equally long, from when they are waited for until the next ones are.
 struct Timed<'a> {
     decoder: &'a mut dyn StepDecoder,
-    token_selection: TokenSelection,
-    starts: Vec<Instant>,
+    starts: Vec<Start>,
+    /// Steps of the greedy runs under way.
+    under_way: VecDeque<usize>,
+}
+
+struct Start {
+    at: Instant,
+    /// Steps that begin here.
+    steps: usize,
+}
+
+impl Timed<'_> {
+    fn note(&mut self, steps: usize) {
+        self.starts.push(Start {
+            at: Instant::now(),
+            steps,
+        });
+    }
 }
 
 impl StepDecoder for Timed<'_> {
@@ -123,20 +156,29 @@ impl StepDecoder for Timed<'_> {
     }
 
     fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]> {
-        self.starts.push(Instant::now());
+        self.note(1);
         self.decoder.step(rows)
     }
 
-    fn step_argmax(&mut self, rows: &[StepRow], tokens: &mut Vec<u32>) -> Result<bool> {
-        if self.token_selection == TokenSelection::Cpu {
-            return Ok(false);
-        }
-        let start = Instant::now();
-        let done = self.decoder.step_argmax(rows, tokens)?;
-        if done {
-            self.starts.push(start);
-        }
-        Ok(done)
+    fn greedy_steps(&self) -> usize {
+        self.decoder.greedy_steps()
+    }
+
+    fn start_greedy(&mut self, rows: &[StepRow], steps: usize) -> Result<()> {
+        self.under_way.clear();
+        self.under_way.push_back(steps);
+        self.decoder.start_greedy(rows, steps)
+    }
+
+    fn continue_greedy(&mut self, steps: usize) -> Result<()> {
+        self.under_way.push_back(steps);
+        self.decoder.continue_greedy(steps)
+    }
+
+    fn finish_greedy(&mut self, tokens: &mut Vec<u32>) -> Result<()> {
+        let steps = self.under_way.pop_front().unwrap_or(0);
+        self.note(steps);
+        self.decoder.finish_greedy(tokens)
     }
 }
 

@@ -37,7 +37,7 @@ fn weights(config: &T5Config) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::bench::TokenSelection;
+    use crate::cli::args::TokenSelection;
 
     #[test]
     fn a_step_of_t5_small() {

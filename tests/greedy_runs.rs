@@ -1,0 +1,251 @@
+//! Greedy decoding that stays on the GPU, several steps a submit, against choosing from the logits on the CPU.
+
+mod common;
+
+use common::{gpu, token_ids};
+use t5_gpu::checkpoint::DType;
+use t5_gpu::generate::softmax::argmax;
+use t5_gpu::generate::{Output, Request, StepDecoder, StepRow, generate};
+use t5_gpu::model::{Encoded, Model};
+use t5_gpu::ops::WeightDType;
+use t5_gpu::parameters::{self, Parameters};
+use t5_gpu::{GenerationConfig, T5Config};
+
+/// Steps at once.
+const RUNS: [usize; 3] = [1, 3, 8];
+
+fn config() -> T5Config {
+    T5Config {
+        d_model: 40,
+        d_kv: 10,
+        d_ff: 37,
+        num_heads: 3,
+        num_layers: 2,
+        num_decoder_layers: 2,
+        vocab_size: 257,
+        ..T5Config::preset("t5-small").unwrap()
+    }
+}
+
+fn model() -> Model {
+    let config = config();
+    let weights = parameters::random(&config, 11, DType::F32);
+    let parameters = Parameters::load(&weights, &config).unwrap();
+    Model::load(
+        &gpu(),
+        &config,
+        &parameters,
+        WeightDType::F32,
+        &mut |_, _| {},
+    )
+    .unwrap()
+}
+
+fn sources(count: usize) -> Vec<Vec<u32>> {
+    (0..count)
+        .map(|row| token_ids(row as u64 + 1, 1 + row * 5 % 17, config().vocab_size))
+        .collect()
+}
+
+/// Greedy decoding up to `max_new_tokens`; one token in seven ends it.
+fn options(max_new_tokens: usize) -> GenerationConfig {
+    GenerationConfig {
+        decoder_start_token_id: Some(0),
+        eos_token_id: (0..257).step_by(7).collect(),
+        max_new_tokens: Some(max_new_tokens),
+        ..GenerationConfig::default()
+    }
+}
+
+/// Decodes every source with its options.
+fn run(
+    model: &Model,
+    encoded: &Encoded<'_>,
+    options: &[GenerationConfig],
+    greedy_steps: usize,
+) -> Vec<Vec<Output>> {
+    let requests: Vec<Request> = (0..)
+        .zip(options)
+        .map(|(source, options)| Request::new(source, vec![1], options.clone()))
+        .collect();
+    let mut decoder = model
+        .decoder_with(encoded, requests.len(), greedy_steps)
+        .unwrap();
+    generate(&mut decoder, &requests, &mut ()).unwrap()
+}
+
+/// Compares all numbers of steps at once with choosing on the CPU; the lengths of the outputs.
+fn check(model: &Model, options: &[GenerationConfig]) -> Vec<usize> {
+    let encoded = model.encode(&sources(options.len())).unwrap();
+    let expected = run(model, &encoded, options, 0);
+    for steps in RUNS {
+        let found = run(model, &encoded, options, steps);
+        assert_eq!(found, expected, "{steps} steps at once, {options:?}");
+    }
+    let lengths = expected.iter().map(|outputs| outputs[0].token_ids.len());
+    lengths.collect()
+}
+
+#[test]
+fn rows_end_at_different_steps_and_at_any_length() {
+    let model = model();
+    for batch in [1, 2, 7, 17] {
+        for max in [1, 2, 8, 13, 31] {
+            let lengths = check(&model, &vec![options(max); batch]);
+            if batch > 2 && max > 8 {
+                assert!(
+                    lengths.iter().any(|length| *length != lengths[0]),
+                    "{lengths:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn prompts_least_lengths_forced_ends_and_lengths_of_their_own() {
+    let model = model();
+    let prompt = GenerationConfig {
+        decoder_input_ids: vec![0, 5, 6, 9],
+        ..options(11)
+    };
+    let least = GenerationConfig {
+        min_new_tokens: Some(10),
+        ..options(20)
+    };
+    let forced = GenerationConfig {
+        forced_eos_token_id: vec![1],
+        eos_token_id: vec![1],
+        ..options(9)
+    };
+    let endless = GenerationConfig {
+        eos_token_id: vec![],
+        ..options(29)
+    };
+    check(&model, &[prompt.clone(), endless.clone()]);
+    check(&model, &[least.clone(), endless.clone(), options(13)]);
+    check(&model, &[forced.clone(), endless.clone(), options(4)]);
+    let all = [prompt, least, forced, endless, options(3)];
+    let lengths = check(&model, &all);
+    assert_eq!((lengths[2], lengths[3]), (9, 29));
+    assert!(lengths[1] >= 10);
+}
+
+/// The cache starts with room for 64 positions and grows to 128 and 256, in the middle of runs of three.
+#[test]
+fn the_cache_grows_inside_a_run() {
+    let model = model();
+    let endless = GenerationConfig {
+        eos_token_id: vec![],
+        ..options(140)
+    };
+    assert_eq!(check(&model, std::slice::from_ref(&endless)), [140]);
+    let some = [
+        options(140),
+        endless.clone(),
+        endless,
+        options(70),
+        options(140),
+    ];
+    check(&model, &some);
+}
+
+/// Rows of one run may be at different positions, and go on as they would alone.
+#[test]
+fn rows_at_different_positions() {
+    let model = model();
+    let encoded = model.encode(&sources(3)).unwrap();
+    let vocab_size = model.config().vocab_size;
+    let row = |slot: u32, position: u32, token: u32| StepRow {
+        source: slot,
+        slot,
+        parent: slot,
+        position,
+        token,
+    };
+    // One by one, from the logits.
+    let mut plain = model.decoder(&encoded, 3).unwrap();
+    let mut expected = [const { Vec::new() }; 3];
+    for (slot, chosen) in (0..).zip(&mut expected) {
+        let mut token = 0;
+        for position in 0..20 {
+            let logits = plain.step(&[row(slot, position, token)]).unwrap();
+            token = argmax(&logits[..vocab_size]) as u32;
+            chosen.push(token);
+        }
+    }
+    // Slots 2 and 0 have a start of 5 and 2 tokens.
+    let mut decoder = model.decoder_with(&encoded, 3, 4).unwrap();
+    let mut tokens = Vec::new();
+    for (slot, steps) in [(2, 4), (2, 1), (0, 2)] {
+        let start = if steps == 1 {
+            row(2, 4, expected[2][3])
+        } else {
+            row(slot, 0, 0)
+        };
+        decoder.start_greedy(&[start], steps).unwrap();
+        decoder.finish_greedy(&mut tokens).unwrap();
+    }
+    let rows = [
+        row(2, 5, expected[2][4]),
+        row(1, 0, 0),
+        row(0, 2, expected[0][1]),
+    ];
+    decoder.start_greedy(&rows, 3).unwrap();
+    decoder.continue_greedy(4).unwrap();
+    let mut found = Vec::new();
+    for steps in [3, 4] {
+        decoder.finish_greedy(&mut tokens).unwrap();
+        assert_eq!(tokens.len(), steps * rows.len());
+        found.extend_from_slice(&tokens);
+    }
+    for (column, (slot, start)) in [(2, 5), (1, 0), (0, 2)].into_iter().enumerate() {
+        let of_row: Vec<u32> = found.iter().skip(column).step_by(3).copied().collect();
+        assert_eq!(of_row, expected[slot][start..start + 7], "slot {slot}");
+    }
+}
+
+#[test]
+fn runs_out_of_order_are_errors_and_given_up_runs_leave_no_trace() {
+    let model = model();
+    let encoded = model.encode(&sources(1)).unwrap();
+    let row = StepRow {
+        source: 0,
+        slot: 0,
+        parent: 0,
+        position: 0,
+        token: 0,
+    };
+    let (mut tokens, mut again) = (Vec::new(), Vec::new());
+    let mut decoder = model.decoder_with(&encoded, 1, 3).unwrap();
+    assert!(decoder.continue_greedy(1).is_err());
+    assert!(decoder.finish_greedy(&mut tokens).is_err());
+    assert!(decoder.start_greedy(&[row], 4).is_err());
+    assert!(
+        decoder
+            .start_greedy(&[StepRow { slot: 1, ..row }], 1)
+            .is_err()
+    );
+    decoder.start_greedy(&[row], 3).unwrap();
+    decoder.continue_greedy(3).unwrap();
+    assert!(decoder.continue_greedy(1).is_err());
+    decoder.finish_greedy(&mut tokens).unwrap();
+
+    // The second run is given up, by a step and by another run.
+    let logits = decoder.step(&[row]).unwrap();
+    assert_eq!(argmax(logits) as u32, tokens[0]);
+    assert!(decoder.continue_greedy(1).is_err());
+    assert!(decoder.finish_greedy(&mut again).is_err());
+    decoder.start_greedy(&[row], 3).unwrap();
+    decoder.start_greedy(&[row], 3).unwrap();
+    decoder.continue_greedy(2).unwrap();
+    decoder.start_greedy(&[row], 3).unwrap();
+    decoder.finish_greedy(&mut again).unwrap();
+    assert_eq!(again, tokens);
+    decoder.continue_greedy(3).unwrap();
+    drop(decoder);
+
+    let mut by_logits = model.decoder_with(&encoded, 1, 0).unwrap();
+    assert_eq!(by_logits.greedy_steps(), 0);
+    assert!(by_logits.start_greedy(&[row], 1).is_err());
+}
