@@ -29,7 +29,7 @@ impl Console {
             "device: {} ({}, {})",
             info.name, info.backend, info.device_type
         ));
-        if info.device_type == "software" {
+        if info.is_software() {
             self.note(
                 "note: this is a software adapter, the CPU runs the shaders; with a GPU, install its driver for speed",
             );

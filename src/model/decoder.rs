@@ -327,6 +327,12 @@ impl Decoder<'_> {
             self.planned = Some(planned);
         }
     }
+
+    fn submit_greedy(&mut self, steps: usize) -> Result<()> {
+        let rows = self.greedy.rows();
+        self.plan_for(Planned { rows, argmax: true });
+        self.greedy.submit(&self.model.gpu, &self.plan, steps)
+    }
 }
 
 impl StepDecoder for Decoder<'_> {
@@ -370,13 +376,5 @@ impl StepDecoder for Decoder<'_> {
 
     fn finish_greedy(&mut self, tokens: &mut Vec<u32>) -> Result<()> {
         self.greedy.finish(&self.model.gpu, tokens)
-    }
-}
-
-impl Decoder<'_> {
-    fn submit_greedy(&mut self, steps: usize) -> Result<()> {
-        let rows = self.greedy.rows();
-        self.plan_for(Planned { rows, argmax: true });
-        self.greedy.submit(&self.model.gpu, &self.plan, steps)
     }
 }

@@ -79,17 +79,4 @@ impl Model {
     pub fn dtype(&self) -> WeightDType {
         self.dtype
     }
-
-    /// The most sources of `source_len` tokens that can be encoded and decoded together with `beams` hypotheses each, up
-    /// to `positions` tokens long, before a buffer outgrows what the adapter can bind; at least 1.
-    pub fn max_batch(&self, source_len: usize, beams: usize, positions: usize) -> usize {
-        let encoder_row = source_len
-            * (3 * self.dims.inner)
-                .max(self.dims.d_ff)
-                .max(self.dims.d_model);
-        let logits_row = beams * self.config.vocab_size;
-        let cache_row = beams * positions.next_power_of_two() * 2 * self.dims.inner;
-        let floats = encoder_row.max(logits_row).max(cache_row).max(1) as u64;
-        (self.gpu.max_binding_bytes() / (4 * floats)).max(1) as usize
-    }
 }

@@ -127,11 +127,7 @@ impl Pipeline {
         let tokenizer = files.tokenizer()?;
         let gpu = Gpu::open(options.device.as_deref())?;
         let model = Model::load(&gpu, &config, &parameters, options.dtype, progress)?;
-        let default = if gpu.info().device_type == "software" {
-            8
-        } else {
-            32
-        };
+        let default = if gpu.info().is_software() { 8 } else { 32 };
         let limits = match options.batch_size {
             Some(size) => Limits {
                 items: size.max(1),
