@@ -34,20 +34,29 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         at += BLOCK;
     }
 
+    // Copies, so that the loops below, which need not be written out, do not keep the sums above out of registers.
+    var sums: array<f32, TM * TN>;
+    var norms: array<f32, TM>;
     for (var i = 0u; i < TM; i++) { // unrolled
+        norms[i] = squares[i];
+        for (var j = 0u; j < TN; j++) { // unrolled
+            sums[i * TN + j] = f32(acc[i * TN + j]);
+        }
+    }
+    for (var i = 0u; i < TM; i++) {
         if (m0 + i < params.m) {
             var scale = params.scale;
             if (NORM) {
-                scale *= inverseSqrt(squares[i] / params.width + params.eps);
+                scale *= inverseSqrt(norms[i] / params.width + params.eps);
             }
-            for (var j = 0u; j < TN; j++) { // unrolled
+            for (var j = 0u; j < TN; j++) {
                 let n = n0 + row_at(j * LANES + local);
                 if (n < params.n) {
                     var next = 0.0;
                     if (EPILOGUE == GATE) {
-                        next = scale * value_of(f32(acc[i * TN + (j | 1u)]), m0 + i, n | 1u);
+                        next = scale * value_of(sums[i * TN + (j | 1u)], m0 + i, n | 1u);
                     }
-                    finish(m0 + i, n, scale * value_of(f32(acc[i * TN + j]), m0 + i, n), next);
+                    finish(m0 + i, n, scale * value_of(sums[i * TN + j], m0 + i, n), next);
                 }
             }
         }

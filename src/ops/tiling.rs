@@ -43,6 +43,7 @@ const HARDWARE: Tilings = &[
 const SOFTWARE: Tilings = &[
     (1, Tiling::Direct { tm: 1, tn: 16 }),
     (2, Tiling::Direct { tm: 2, tn: 16 }),
+    (16, Tiling::Direct { tm: 4, tn: 8 }),
     (usize::MAX, Tiling::Direct { tm: 4, tn: 16 }),
 ];
 
