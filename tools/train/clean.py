@@ -25,8 +25,9 @@ def normal(text):
 
 def typography(source, target):
     """Signs as the two languages write them, in the forms that the tokenizer knows."""
-    source = " ".join(source.replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"').split())
-    target = " ".join(target.replace("’", "'").replace("‚", "'").replace("‘", "'").replace("»", "„").replace("«", "“").split())
+    source, target = (re.sub(r"\s*—\s*", " – ", t.replace("’", "'").replace("‘", "'")) for t in (source, target))
+    source = " ".join(source.translate(str.maketrans("“”„»«", '"' * 5)).split())
+    target = " ".join(target.translate(str.maketrans("”»«‚", "“„“'")).split())
     target = re.sub(r'"([^"]*)"', r"„\1“", target)
     return source.strip("*•- "), re.sub(r"\s+([.,!?;:])", r"\1", target).strip("*•- ")
 

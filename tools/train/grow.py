@@ -7,6 +7,8 @@ the feed-forward) are zero. T5's layers add to a residual stream, so such a laye
 larger model starts out computing what the small one does, and training goes on from there."""
 import argparse
 import copy
+import pathlib
+import shutil
 
 import torch
 from transformers import AutoTokenizer, T5ForConditionalGeneration
@@ -62,7 +64,9 @@ def main():
     print(f"{sum(p.numel() for p in large.parameters()):,} parameters; logits differ by at most {(one - two).abs().max():.2e}")
     large.generation_config = small.generation_config
     large.save_pretrained(args.out)
-    tokenizer.save_pretrained(args.out)
+    for name in ("tokenizer.json", "tokenizer_config.json", "spiece.model"):
+        if (pathlib.Path(args.small) / name).exists():
+            shutil.copyfile(pathlib.Path(args.small) / name, pathlib.Path(args.out) / name)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,11 @@ from clean import normal
 
 HELD_OUT = {"tatoeba": 1000, "ding-sentence": 500, "game": 300, "app": 100, "description": 100}
 VALIDATION = {"tatoeba": 150, "ding-sentence": 50}
+PROSE = {"game", "app", "description"}
+
+
+def sizes(text):
+    return {kind: int(count) for kind, count in (part.split("=") for part in text.split(","))}
 
 
 def rank(source):
@@ -24,6 +29,8 @@ def main():
     parser.add_argument("clean")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--never", nargs="*", default=[])
+    parser.add_argument("--held", type=sizes, default=HELD_OUT, help="kind=sources,... to hold out")
+    parser.add_argument("--check", type=sizes, default=VALIDATION, help="kind=sources,... to validate with")
     args = parser.parse_args()
     never = {normal(line) for path in args.never for line in open(path, encoding="utf-8")}
     kinds = collections.defaultdict(lambda: collections.defaultdict(list))
@@ -37,9 +44,9 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     train, valid = (open(args.out / name, "w", encoding="utf-8") for name in ("train.tsv", "valid.tsv"))
     for kind, sources in kinds.items():
-        held, checked = HELD_OUT.get(kind, 0), VALIDATION.get(kind, 0)
-        # Only sources whose key is of some length: a menu entry says little about translation.
-        order = sorted(r for r, pairs in sources.items() if kind in ("tatoeba", "ding-sentence") or len(pairs[0][0].split()) >= 5)
+        held, checked = args.held.get(kind, 0), args.check.get(kind, 0)
+        # Of catalogues only sources of some length: a menu entry says little about translation.
+        order = sorted(r for r, pairs in sources.items() if kind not in PROSE or len(pairs[0][0].split()) >= 5)
         test, check = set(order[:held]), set(order[held:held + checked])
         with open(args.out / f"held-{kind}.tsv", "w", encoding="utf-8") if held else open("/dev/null", "w") as out:
             for r in order[:held]:

@@ -12,6 +12,7 @@ import datetime
 import json
 import os
 import pathlib
+import signal
 import time
 
 import sacrebleu
@@ -36,12 +37,12 @@ def arguments():
     parser.add_argument("--minutes", type=float, help="or how long, from the first start")
     parser.add_argument("--lr", type=float, default=0.01)
     parser.add_argument("--warmup", type=int, default=200, help="steps")
-    parser.add_argument("--cooldown", type=float, default=0.2, help="last part of the time")
+    parser.add_argument("--cooldown", type=float, default=0.5, help="last part of the time")
     parser.add_argument("--tokens", type=int, default=3000, help="a batch, padding included")
     parser.add_argument("--smoothing", type=float, default=0.1)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--ema", type=float, default=0.998)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="at most; one while others compute")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save-every", type=float, default=5, help="minutes")
     parser.add_argument("--validate-every", type=float, default=20, help="minutes")
@@ -99,6 +100,14 @@ def validate(model, ema, tokenizer, args):
     return sacrebleu.corpus_chrf(out, [[t for _, t in rows]]).score, out[-1]
 
 
+def threads(most):
+    """One thread while other programs run: threads that wait for each other on busy cores stall."""
+    running = int(open("/proc/loadavg").read().split()[3].split("/")[0])
+    wanted = most if running <= torch.get_num_threads() else 1
+    if wanted != torch.get_num_threads():
+        torch.set_num_threads(wanted)
+
+
 def swap(model, weights):
     with torch.no_grad():
         for p, w in zip(model.parameters(), weights):
@@ -140,9 +149,12 @@ def main():
     record(event="start", sizes={k: len(p) for k, (p, _) in mixture.kinds.items()}, a_block={k: n for k, (_, n) in mixture.kinds.items()}, arguments=vars(args) | {"out": str(args.out)})
     saved_at = validated_at = told_at = time.time()
     since, losses = 0, []
-    while time.time() < end:
+    stopped = []
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
+    while not stopped and time.time() < end:
         batches = mixture.batches(state["block"], args.tokens)
-        while state["batch"] < len(batches) and time.time() < end:
+        while state["batch"] < len(batches) and time.time() < end and not stopped:
+            threads(args.threads)
             batch = tensors(batches[state["batch"]])
             done = (time.time() - state["begin"]) / (end - state["begin"])
             for group in optimizer.param_groups:
@@ -173,6 +185,8 @@ def main():
         if state["batch"] >= len(batches):
             state["block"], state["batch"] = state["block"] + 1, 0
     save()
+    if stopped:
+        return
     chrf, sample = validate(model, ema, tokenizer, args)
     record(event="end", chrf=round(chrf, 2), sample=sample)
 
