@@ -33,6 +33,7 @@ def main():
             for parameter, average in zip(model.parameters(), saved["ema"]):
                 parameter.copy_(average)
     model.half().save_pretrained(args.out)
+    (args.out / "model.safetensors").chmod(0o644)
     for name in ("tokenizer.json", "tokenizer_config.json", "spiece.model", "special_tokens_map.json"):
         if (pathlib.Path(args.init) / name).exists():
             shutil.copyfile(pathlib.Path(args.init) / name, args.out / name)

@@ -19,7 +19,7 @@ def translate(model, tokenizer, sources, beams, prefix, size=64):
     for start in range(0, len(order), size):
         some = order[start:start + size]
         batch = tokenizer([prefix + sources[i] for i in some], padding=True, return_tensors="pt")
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad():
             tokens = model.generate(**batch, num_beams=beams, max_new_tokens=128, early_stopping=beams > 1)
         for i, text in zip(some, tokenizer.batch_decode(tokens, skip_special_tokens=True)):
             out[i] = text
