@@ -1,0 +1,63 @@
+"""Pairs as token numbers, mixed by kind, in batches of like length.
+
+What the n-th block of pairs holds depends on the seed and n alone, so a training that is stopped
+goes on where it was, and a corpus may be extended between two runs."""
+import numpy as np
+import torch
+
+
+class Mixture:
+    def __init__(self, rows, tokenizer, prefix, shares, longest=64, block=20000, seed=1):
+        """rows: (kind, source, target); shares: kind to its part of the pairs."""
+        self.kinds, self.block, self.seed = {}, block, seed
+        total = sum(shares.get(kind, 0) for kind in {r[0] for r in rows})
+        for kind in sorted({r[0] for r in rows}):
+            if not shares.get(kind):
+                continue
+            mine = [r for r in rows if r[0] == kind]
+            sources = tokenizer([prefix + r[1] for r in mine]).input_ids
+            targets = tokenizer([r[2] for r in mine]).input_ids
+            pairs = [(np.array(a, np.int16), np.array(b, np.int16)) for a, b in zip(sources, targets)
+                     if len(a) <= longest + 6 and len(b) <= longest]
+            self.kinds[kind] = (pairs, round(block * shares[kind] / total))
+
+    def pairs(self, number):
+        """The pairs of a block: every kind goes through its own shuffles without end."""
+        out = []
+        for index, (kind, (pairs, count)) in enumerate(self.kinds.items()):
+            for position in range(number * count, (number + 1) * count):
+                passes, place = divmod(position, len(pairs))
+                if place == 0 or position == number * count:
+                    order = np.random.default_rng([self.seed, index, passes]).permutation(len(pairs))
+                out.append(pairs[order[place]])
+        return out
+
+    def batches(self, number, tokens):
+        """A block's batches, at most `tokens` a batch with the padding, in random order."""
+        rng = np.random.default_rng([self.seed, 1000, number])
+        pairs = self.pairs(number)
+        keys = np.array([len(a) + len(b) for a, b in pairs]) + rng.random(len(pairs)) * 2
+        out, batch, left, right = [], [], 0, 0
+        for index in np.argsort(keys):
+            a, b = pairs[index]
+            left, right = max(left, len(a)), max(right, len(b))
+            if batch and (len(batch) + 1) * (left + right) > tokens:
+                out.append(batch)
+                batch, left, right = [], len(a), len(b)
+            batch.append((a, b))
+        out.append(batch)
+        rng.shuffle(out)
+        return out
+
+
+def tensors(batch):
+    """Sources, their mask, decoder inputs (shifted by the start token 0) and labels (-100: padding)."""
+    left, right = max(len(a) for a, _ in batch), max(len(b) for _, b in batch)
+    sources = torch.zeros(len(batch), left, dtype=torch.long)
+    labels = torch.full((len(batch), right), -100)
+    for row, (a, b) in enumerate(batch):
+        sources[row, :len(a)] = torch.from_numpy(a.astype(np.int64))
+        labels[row, :len(b)] = torch.from_numpy(b.astype(np.int64))
+    inputs = torch.zeros_like(labels)
+    inputs[:, 1:] = labels[:, :-1].clamp(min=0)
+    return sources, (sources != 0).long(), inputs, labels

@@ -1,0 +1,64 @@
+"""Part clean pairs into training, validation and held-out sets, by source.
+
+    python split.py clean.tsv --out DIR [--never FILE ...]
+
+A source's sha1 decides, so the same source falls on the same side at every run, whatever else
+is in the corpus. `--never` names files of sources (one a line) that must not be trained on."""
+import argparse
+import collections
+import hashlib
+import pathlib
+
+from clean import normal
+
+HELD_OUT = {"tatoeba": 1000, "ding-sentence": 500, "game": 300, "app": 100, "description": 100}
+VALIDATION = {"tatoeba": 150, "ding-sentence": 50}
+PROSE = {"game", "app", "description"}
+
+
+def sizes(text):
+    return {kind: int(count) for kind, count in (part.split("=") for part in text.split(","))}
+
+
+def rank(source):
+    return hashlib.sha1(normal(source).encode()).hexdigest()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("clean")
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--never", nargs="*", default=[])
+    parser.add_argument("--held", type=sizes, default=HELD_OUT, help="kind=sources,... to hold out")
+    parser.add_argument("--check", type=sizes, default=VALIDATION, help="kind=sources,... to validate with")
+    args = parser.parse_args()
+    never = {normal(line) for path in args.never for line in open(path, encoding="utf-8")}
+    kinds = collections.defaultdict(lambda: collections.defaultdict(list))
+    dropped = 0
+    for line in open(args.clean, encoding="utf-8"):
+        kind, source, target = line.rstrip("\n").split("\t")
+        if normal(source) in never:
+            dropped += 1
+        else:
+            kinds[kind][rank(source)].append((source, target))
+    args.out.mkdir(parents=True, exist_ok=True)
+    train, valid = (open(args.out / name, "w", encoding="utf-8") for name in ("train.tsv", "valid.tsv"))
+    for kind, sources in kinds.items():
+        held, checked = args.held.get(kind, 0), args.check.get(kind, 0)
+        # Of catalogues only sources of some length: a menu entry says little about translation.
+        order = sorted(r for r, pairs in sources.items() if kind not in PROSE or len(pairs[0][0].split()) >= 5)
+        test, check = set(order[:held]), set(order[held:held + checked])
+        with open(args.out / f"held-{kind}.tsv", "w", encoding="utf-8") if held else open("/dev/null", "w") as out:
+            for r in order[:held]:
+                print(sources[r][0][0], *(t for _, t in sources[r]), sep="\t", file=out)
+        for r in order[held:held + checked]:
+            print(*sources[r][0], sep="\t", file=valid)
+        kept = [(kind, *pair) for r, pairs in sources.items() if r not in test | check for pair in pairs]
+        for row in kept:
+            print(*row, sep="\t", file=train)
+        print(f"{kind}: {len(kept):,} pairs to train on, {len(test):,} sources held out, {len(check)} to validate")
+    print(f"{dropped} pairs dropped whose source must not be trained on")
+
+
+if __name__ == "__main__":
+    main()
