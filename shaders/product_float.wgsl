@@ -1,4 +1,5 @@
-// Linear layers over f32 input: weights become f32 and products are f32. The part in front gives vector_of_x(index).
+// Linear layers over f32 input: weights become f32 and products are f32. The part in front gives
+// vector_of_x(index) and scale_of(m).
 
 // What meets one load of weights: VECTORS vec4s of input.
 alias Input = array<vec4<f32>, VECTORS>;
@@ -43,5 +44,5 @@ fn with_gain(input: Input, k: u32) -> Input {
 
 // What row n of the weights gives with row m of x, after the sum.
 fn value_of(sum: f32, m: u32, n: u32) -> f32 {
-    return sum;
+    return sum * scale_of(m);
 }

@@ -1,5 +1,6 @@
 // Inputs of linear layers, made ready row by row: T5LayerNorm of x if const NORM is set, else x; as f32, four a texel, or if
-// const INT8 is set as symmetric int8, sixteen a texel: round(y * 127 / max|y|), with the scale max|y| / 127 of the row.
+// const INT8 is set as symmetric int8, sixteen a texel: round(y * 127 / max|y|). What a row is still to be multiplied by,
+// the norm's factor and int8's max|y| / 127, goes to `scales`: sums of f32 so are those of input that is not staged.
 // A workgroup a row; the host declares `staged`, binding 2. Twins: src/reference/quantize.rs and layers.rs
 
 struct Params {
@@ -37,7 +38,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     }
     let row = params.first + index;
     let start = row * params.texels * VECTORS;
-    var factor = 1.0;
+    var scale = 1.0;
     var inverse = 0.0;
     if (NORM || INT8) {
         var square = 0.0;
@@ -57,13 +58,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
             limit = max(limit, largest[l]);
         }
         if (NORM) {
-            factor = inverseSqrt(sum / params.width + params.eps);
+            scale = inverseSqrt(sum / params.width + params.eps);
         }
-        inverse = select(127.0 / limit, 0.0, limit == 0.0);
-        if (INT8 && local == 0u) {
-            // The norm's factor is the same for the whole row: only the scale feels it.
-            scales[row] = factor * limit / 127.0;
+        if (INT8) {
+            inverse = select(127.0 / limit, 0.0, limit == 0.0);
+            scale = scale * limit / 127.0;
         }
+    }
+    if (local == 0u) {
+        scales[row] = scale;
     }
     for (var t = local; t < params.texels; t += THREADS) {
         if (INT8) {
@@ -73,7 +76,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
             }
             write_staged(row * params.texels + t, packed);
         } else {
-            write_staged(row * params.texels + t, bitcast<vec4<u32>>(value(start, t) * factor));
+            write_staged(row * params.texels + t, bitcast<vec4<u32>>(value(start, t)));
         }
     }
 }

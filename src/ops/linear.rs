@@ -16,15 +16,16 @@ const PLAIN_BINDINGS: &[Access] = &[
     Access::ReadWrite,
 ];
 
-/// As [`PLAIN_BINDINGS`], of staged x
+/// As [`PLAIN_BINDINGS`], of staged x, and the scales of its rows
 const STAGED_BINDINGS: &[Access] = &[
     Access::ReadTexels,
     Access::ReadTexels,
     Access::Read,
     Access::ReadWrite,
+    Access::Read,
 ];
 
-/// As [`STAGED_BINDINGS`], and the scales of x and of the weights.
+/// As [`STAGED_BINDINGS`], and the scales of the weights' rows
 const INT8_BINDINGS: &[Access] = &[
     Access::ReadTexels,
     Access::ReadTexels,
@@ -267,19 +268,13 @@ impl Linear {
                 let staged = scratch.map(|scratch| {
                     let [_, weights, gain, out] = plain;
                     let values = Resource::from(&scratch.values);
+                    let x_scales = Resource::from(&scratch.scales);
+                    let common = [values, weights, gain, out, x_scales];
                     match &part.scales {
-                        Some(scales) => gpu.bind(
-                            INT8_BINDINGS,
-                            &[
-                                values,
-                                weights,
-                                gain,
-                                out,
-                                (&scratch.scales).into(),
-                                scales.into(),
-                            ],
-                        ),
-                        None => gpu.bind(STAGED_BINDINGS, &[values, weights, gain, out]),
+                        Some(scales) => {
+                            gpu.bind(INT8_BINDINGS, &[&common[..], &[scales.into()]].concat())
+                        }
+                        None => gpu.bind(STAGED_BINDINGS, &common),
                     }
                 });
                 Part {

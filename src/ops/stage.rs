@@ -41,7 +41,7 @@ pub(super) fn variants() -> Vec<Kernel> {
 pub struct Staged {
     /// `[rows, width]`, f32 or int8
     pub(super) values: Texels,
-    /// `[rows]` f32: what the int8 values of a row are multiplied by.
+    /// `[rows]` f32: what the sums of a row are still to be multiplied by.
     pub(super) scales: Buffer,
 }
 
