@@ -1,7 +1,7 @@
 //! A kernel is WGSL with a name; a pipeline is that kernel compiled for the device, made once and kept.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::texels::FORMAT;
 use super::unroll::unroll;
@@ -71,11 +71,28 @@ impl Kernel {
 /// Bytes of immediates (push constants) a kernel's `Params` may have: every backend offers these.
 pub(super) const IMMEDIATES_BYTES: u32 = 64;
 
-/// A compiled kernel.
+/// A kernel that is compiled, or is being compiled by [`COMPILERS`].
 pub struct Pipeline {
     pub(super) name: &'static str,
-    pub(super) raw: wgpu::ComputePipeline,
+    raw: OnceLock<wgpu::ComputePipeline>,
 }
+
+impl Pipeline {
+    /// The compiled kernel; waits for it.
+    pub(super) fn raw(&self) -> &wgpu::ComputePipeline {
+        self.raw.wait()
+    }
+}
+
+/// Threads that compile kernels, so that those that one plan asks for are compiled side by side.
+static COMPILERS: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
+    rayon::ThreadPoolBuilder::new()
+        .thread_name(|index| format!("t5-gpu compiler {index}"))
+        // Drivers were written for the stacks of main threads.
+        .stack_size(8 << 20)
+        .build()
+        .expect("the system has threads")
+});
 
 #[derive(Clone)]
 pub(super) struct Layout {
@@ -84,46 +101,26 @@ pub(super) struct Layout {
 }
 
 impl Gpu {
-    /// The compiled form of `kernel`, compiled at its first use.
+    /// The compiled form of `kernel`. Compilation begins at its first use and goes on beside whatever follows, until
+    /// a plan with it is run.
     pub fn pipeline(&self, kernel: &Kernel) -> Arc<Pipeline> {
-        let key = kernel.source();
-        if let Some(pipeline) = self.pipelines.lock().unwrap().get(&key) {
+        let source = kernel.source();
+        let mut pipelines = self.pipelines.lock().unwrap();
+        if let Some(pipeline) = pipelines.get(&source) {
             return pipeline.clone();
         }
-        let descriptor = wgpu::ShaderModuleDescriptor {
-            label: Some(kernel.name),
-            source: wgpu::ShaderSource::Wgsl(Cow::Borrowed(&key)),
-        };
-        let module = if self.checked_shaders {
-            self.device.create_shader_module(descriptor)
-        } else {
-            // SAFETY: the host half of every kernel checks the shapes of the buffers it binds against the parameters it
-            // passes, so that no index leaves its buffer; every loop of our kernels counts up to a bound of that kind.
-            unsafe {
-                self.device.create_shader_module_trusted(
-                    descriptor,
-                    wgpu::ShaderRuntimeChecks::unchecked(),
-                )
-            }
-        };
-        let raw = self
-            .device
-            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(kernel.name),
-                layout: Some(&self.layout(kernel.bindings).pipeline),
-                module: &module,
-                entry_point: Some("main"),
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    constants: &[],
-                    zero_initialize_workgroup_memory: self.checked_shaders,
-                },
-                cache: None,
-            });
         let pipeline = Arc::new(Pipeline {
             name: kernel.name,
-            raw,
+            raw: OnceLock::new(),
         });
-        self.pipelines.lock().unwrap().insert(key, pipeline.clone());
+        pipelines.insert(source.clone(), pipeline.clone());
+        let (device, checked) = (self.device.clone(), self.checked_shaders);
+        let layout = self.layout(kernel.bindings).pipeline;
+        let compiled = pipeline.clone();
+        COMPILERS.spawn(move || {
+            let raw = compile(&device, compiled.name, &source, &layout, checked);
+            assert!(compiled.raw.set(raw).is_ok(), "compiled once");
+        });
         pipeline
     }
 
@@ -162,4 +159,37 @@ impl Gpu {
             })
             .clone()
     }
+}
+
+fn compile(
+    device: &wgpu::Device,
+    name: &str,
+    source: &str,
+    layout: &wgpu::PipelineLayout,
+    checked: bool,
+) -> wgpu::ComputePipeline {
+    let descriptor = wgpu::ShaderModuleDescriptor {
+        label: Some(name),
+        source: wgpu::ShaderSource::Wgsl(Cow::Borrowed(source)),
+    };
+    let module = if checked {
+        device.create_shader_module(descriptor)
+    } else {
+        // SAFETY: the host half of every kernel checks the shapes of the buffers it binds against the parameters it
+        // passes, so that no index leaves its buffer; every loop of our kernels counts up to a bound of that kind.
+        unsafe {
+            device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+        }
+    };
+    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(name),
+        layout: Some(layout),
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            constants: &[],
+            zero_initialize_workgroup_memory: checked,
+        },
+        cache: None,
+    })
 }

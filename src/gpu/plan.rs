@@ -199,7 +199,7 @@ impl Dispatch {
     ) {
         let pipeline = Arc::as_ptr(&self.pipeline);
         if *current != Some(pipeline) {
-            pass.set_pipeline(&self.pipeline.raw);
+            pass.set_pipeline(self.pipeline.raw());
             *current = Some(pipeline);
         }
         pass.set_bind_group(0, &self.binding.0, &[]);

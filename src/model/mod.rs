@@ -21,7 +21,7 @@ pub use teacher_forcing::DecodeOptions;
 pub use trace::{Trace, TraceOptions};
 
 use crate::gpu::Gpu;
-use crate::ops::WeightDType;
+use crate::ops::{Linear, WeightDType};
 use crate::parameters::Parameters;
 use crate::{Error, Result, T5Config};
 use weights::{Dims, Weights};
@@ -54,6 +54,10 @@ impl Model {
                 found: config.d_kv.to_string(),
                 supported: "heads of at most 256".into(),
             });
+        }
+        // While the weights are read: the largest kernels of an encoder over a sentence and a decoder over four beams.
+        for rows in [16, 4] {
+            Linear::compile(gpu, dtype, rows);
         }
         let weights = Weights::upload(gpu, config, &dims, parameters, dtype, progress)?;
         Ok(Model {
