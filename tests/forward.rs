@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{gpu, max_error, noise, token_ids};
+use common::models::{load, tiny};
+use common::{max_error, noise, token_ids};
 use t5_gpu::checkpoint::DType;
 use t5_gpu::model::{ForwardInputs, ForwardOutputs, Model};
-use t5_gpu::ops::WeightDType;
-use t5_gpu::parameters::{self, Parameters};
+use t5_gpu::parameters;
 use t5_gpu::reference::{DecodeOptions, EncodeOptions, Reference};
 use t5_gpu::{Error, T5Config};
 
@@ -14,15 +14,8 @@ const BOUND: f32 = 1e-4;
 
 fn config() -> T5Config {
     T5Config {
-        d_model: 40,
-        d_kv: 10,
-        d_ff: 37,
-        num_heads: 3,
-        num_layers: 2,
-        num_decoder_layers: 3,
-        vocab_size: 257,
         decoder_start_token_id: Some(0),
-        ..T5Config::preset("t5-small").unwrap()
+        ..tiny()
     }
 }
 
@@ -37,16 +30,7 @@ struct Both {
 fn both() -> Both {
     let config = config();
     let weights = parameters::random(&config, 11, DType::F32);
-    let parameters = Parameters::load(&weights, &config).unwrap();
-    let model = Model::load(
-        &gpu(),
-        &config,
-        &parameters,
-        WeightDType::F32,
-        &mut |_, _| {},
-    )
-    .unwrap();
-    let reference = Reference::new(&config, &parameters);
+    let (model, reference) = load(&config, &weights);
     let ids = |seed, length| token_ids(seed, length, config.vocab_size);
     Both {
         sources: vec![ids(1, 9), ids(2, 70), ids(3, 1)],

@@ -10,8 +10,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use t5_gpu::checkpoint::Checkpoint;
 use t5_gpu::generate::{Output, Request, generate};
-use t5_gpu::ops::WeightDType;
-use t5_gpu::parameters::Parameters;
 use t5_gpu::reference::Reference;
 use t5_gpu::{GenerationConfig, T5Config};
 
@@ -68,18 +66,11 @@ impl Model {
     fn open(dir: &Path) -> Self {
         let config = T5Config::from_file(&dir.join("config.json")).unwrap();
         let checkpoint = Checkpoint::open(dir).unwrap();
-        let parameters = Parameters::load(&checkpoint, &config).unwrap();
         let defaults = GenerationConfig::from_model_dir(dir).unwrap();
+        let (device, reference) = common::models::load(&config, &checkpoint);
         Self {
-            reference: Reference::new(&config, &parameters),
-            device: t5_gpu::model::Model::load(
-                &common::gpu(),
-                &config,
-                &parameters,
-                WeightDType::F32,
-                &mut |_, _| {},
-            )
-            .unwrap(),
+            reference,
+            device,
             defaults,
         }
     }

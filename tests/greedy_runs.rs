@@ -2,13 +2,13 @@
 
 mod common;
 
-use common::{gpu, token_ids};
+use common::models::{load, tiny};
+use common::token_ids;
 use t5_gpu::checkpoint::DType;
 use t5_gpu::generate::softmax::argmax;
 use t5_gpu::generate::{Output, Request, StepDecoder, StepRow, generate};
 use t5_gpu::model::{Encoded, Model};
-use t5_gpu::ops::WeightDType;
-use t5_gpu::parameters::{self, Parameters};
+use t5_gpu::parameters;
 use t5_gpu::{GenerationConfig, T5Config};
 
 /// Steps at once.
@@ -16,29 +16,15 @@ const RUNS: [usize; 3] = [1, 3, 8];
 
 fn config() -> T5Config {
     T5Config {
-        d_model: 40,
-        d_kv: 10,
-        d_ff: 37,
-        num_heads: 3,
-        num_layers: 2,
         num_decoder_layers: 2,
-        vocab_size: 257,
-        ..T5Config::preset("t5-small").unwrap()
+        ..tiny()
     }
 }
 
 fn model() -> Model {
     let config = config();
     let weights = parameters::random(&config, 11, DType::F32);
-    let parameters = Parameters::load(&weights, &config).unwrap();
-    Model::load(
-        &gpu(),
-        &config,
-        &parameters,
-        WeightDType::F32,
-        &mut |_, _| {},
-    )
-    .unwrap()
+    load(&config, &weights).0
 }
 
 fn sources(count: usize) -> Vec<Vec<u32>> {

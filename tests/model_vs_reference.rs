@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::models::{load, tiny};
 use common::{gpu, max_error, token_ids};
 use t5_gpu::checkpoint::{DType, TensorSource};
 use t5_gpu::generate::softmax::argmax;
@@ -111,19 +112,6 @@ fn int8_logits_are_near_those_of_f32() {
     }
 }
 
-fn tiny() -> T5Config {
-    T5Config {
-        d_model: 40,
-        d_kv: 10,
-        d_ff: 37,
-        num_heads: 3,
-        num_layers: 2,
-        num_decoder_layers: 3,
-        vocab_size: 257,
-        ..T5Config::preset("t5-small").unwrap()
-    }
-}
-
 #[test]
 fn t5_small_shape() {
     check(&T5Config::preset("t5-small").unwrap(), &[11, 3]);
@@ -202,16 +190,7 @@ fn split_tensors_give_the_same_as_whole_ones() {
 fn long_decoding_with_reordered_hypotheses() {
     let config = tiny();
     let weights = parameters::random(&config, 3, DType::F32);
-    let parameters = Parameters::load(&weights, &config).unwrap();
-    let model = Model::load(
-        &gpu(),
-        &config,
-        &parameters,
-        WeightDType::F32,
-        &mut |_, _| {},
-    )
-    .unwrap();
-    let reference = Reference::new(&config, &parameters);
+    let (model, reference) = load(&config, &weights);
     let sources = [
         token_ids(1, 9, config.vocab_size),
         token_ids(2, 4, config.vocab_size),

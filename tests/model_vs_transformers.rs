@@ -3,23 +3,13 @@
 mod common;
 
 use common::fixtures::{Fixture, TOLERANCE, fixtures};
-use common::gpu;
+use common::models::load;
 use t5_gpu::GenerationConfig;
 use t5_gpu::generate::{Request, generate};
 use t5_gpu::model::{DecodeOptions, Encoded, Model};
-use t5_gpu::ops::WeightDType;
-use t5_gpu::parameters::Parameters;
 
 fn model(fixture: &Fixture) -> Model {
-    let parameters = Parameters::load(&fixture.checkpoint, &fixture.config).unwrap();
-    Model::load(
-        &gpu(),
-        &fixture.config,
-        &parameters,
-        WeightDType::F32,
-        &mut |_, _| {},
-    )
-    .unwrap()
+    load(&fixture.config, &fixture.checkpoint).0
 }
 
 /// Teacher-forced logits of every target, `[tokens, vocab_size]` each.

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod fixtures;
+pub mod models;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
