@@ -5,8 +5,8 @@
 //! # #[cfg(feature = "embedded-model")]
 //! # fn main() -> t5_gpu::Result<()> {
 //! let model = t5_gpu::Pipeline::embedded()?;
-//! let german = model.translate(&["I love you."], "en", "de")?;
-//! assert_eq!(german, ["Ich liebe dich."]);
+//! let german = model.translate(&["I am learning German."], "en", "de")?;
+//! assert_eq!(german, ["Ich lerne Deutsch."]);
 //! # Ok(())
 //! # }
 //! # #[cfg(not(feature = "embedded-model"))]

@@ -4,15 +4,13 @@
 mod common;
 
 use common::fixtures::{Sample, TOLERANCE};
-use common::{gpu, max_error};
+use common::{max_error, models};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use t5_gpu::GenerationConfig;
 use t5_gpu::generate::{Request, StepDecoder, StepRow, generate, generate_in_turn};
 use t5_gpu::model::Model;
 use t5_gpu::model_files::ModelFiles;
-use t5_gpu::ops::WeightDType;
-use t5_gpu::parameters::Parameters;
 use t5_gpu::reference::Reference;
 
 #[derive(Deserialize)]
@@ -46,7 +44,7 @@ struct Expected {
 
 fn fixture() -> Fixture {
     let fixture: Fixture =
-        serde_json::from_str(include_str!("fixtures/nano_translations.json")).unwrap();
+        serde_json::from_str(include_str!("fixtures/embedded_translations.json")).unwrap();
     assert_eq!(fixture.translations.len(), 50);
     fixture
 }
@@ -55,16 +53,8 @@ fn load() -> (ModelFiles, Model, Reference) {
     let files = ModelFiles::embedded().unwrap();
     let config = files.config().unwrap();
     let weights = files.weights().unwrap();
-    let parameters = Parameters::load(&weights, &config).unwrap();
-    let model = Model::load(
-        &gpu(),
-        &config,
-        &parameters,
-        WeightDType::F32,
-        &mut |_, _| {},
-    )
-    .unwrap();
-    (files, model, Reference::new(&config, &parameters))
+    let (model, reference) = models::load(&config, &weights);
+    (files, model, reference)
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl ModelArg {
                     .into_owned(),
                 Err(_) => spec.clone(),
             },
-            None => "t5-nano-en-de".into(),
+            None => "t5-mini-en-de".into(),
         }
     }
 }

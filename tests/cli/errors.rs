@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{error, nano, nano_with, nano_without, t5_gpu, text, without_adapter};
+use super::{embedded_model, error, model_with, model_without, t5_gpu, text, without_adapter};
 
 /// Fails with a line that has all these words.
 fn assert_error(command: &mut assert_cmd::Command, words: &[&str]) {
@@ -74,17 +74,17 @@ fn a_model_that_is_not_in_the_cache_says_what_is_missing_and_where_it_would_go()
 
 #[test]
 fn missing_files_are_named() {
-    let directory = nano_without(&["config.json"]);
+    let directory = model_without(&["config.json"]);
     assert_error(
         &mut t5_gpu(["translate", "--model", text(directory.path()), "a"]),
         &["config.json"],
     );
-    let directory = nano_without(&["model.safetensors"]);
+    let directory = model_without(&["model.safetensors"]);
     assert_error(
         &mut t5_gpu(["translate", "--model", text(directory.path()), "a"]),
         &["model.safetensors"],
     );
-    let directory = nano_without(&["tokenizer.json", "spiece.model", "tokenizer_config.json"]);
+    let directory = model_without(&["tokenizer.json", "spiece.model", "tokenizer_config.json"]);
     for command in ["translate", "tokenize"] {
         assert_error(
             &mut t5_gpu([command, "--model", text(directory.path()), "a"]),
@@ -95,8 +95,8 @@ fn missing_files_are_named() {
 
 #[test]
 fn a_truncated_file_is_named() {
-    let directory = nano_without(&["model.safetensors"]);
-    let whole = fs::read(nano().join("model.safetensors")).unwrap();
+    let directory = model_without(&["model.safetensors"]);
+    let whole = fs::read(embedded_model().join("model.safetensors")).unwrap();
     for length in [0, 7, 1000, whole.len() - 1] {
         fs::write(directory.path().join("model.safetensors"), &whole[..length]).unwrap();
         let words = ["model.safetensors", "truncated"];
@@ -105,7 +105,7 @@ fn a_truncated_file_is_named() {
             &words,
         );
     }
-    let directory = nano_without(&["tokenizer.json"]);
+    let directory = model_without(&["tokenizer.json"]);
     fs::write(directory.path().join("tokenizer.json"), "{\"version\":").unwrap();
     assert_error(
         &mut t5_gpu(["tokenize", "--model", text(directory.path()), "a"]),
@@ -120,7 +120,7 @@ fn a_truncated_file_is_named() {
 
 #[test]
 fn a_missing_tensor_is_named_with_its_shape() {
-    let directory = nano_with("num_decoder_layers", json!(3));
+    let directory = model_with("num_decoder_layers", json!(3));
     let words = [
         "decoder.block.2.layer.0.SelfAttention.q.weight",
         "missing",
@@ -134,7 +134,7 @@ fn a_missing_tensor_is_named_with_its_shape() {
 
 #[test]
 fn a_wrong_shape_is_named_with_both_shapes() {
-    let directory = nano_with("d_ff", json!(999));
+    let directory = model_with("d_ff", json!(999));
     let words = ["DenseReluDense.wi.weight", "[1024, 256]", "[999, 256]"];
     assert_error(
         &mut t5_gpu(["translate", "--model", text(directory.path()), "a"]),
@@ -148,7 +148,7 @@ fn a_wrong_shape_is_named_with_both_shapes() {
 
 #[test]
 fn an_unsupported_architecture_is_named() {
-    let directory = nano_with("model_type", json!("bart"));
+    let directory = model_with("model_type", json!("bart"));
     let words = ["bart", "t5", "mt5", "umt5"];
     assert_error(
         &mut t5_gpu(["translate", "--model", text(directory.path()), "a"]),

@@ -8,7 +8,7 @@ use t5_gpu::reference::{DecodeOptions, EncodeOptions, Reference};
 use t5_gpu::{ModelFiles, Parameters};
 use tempfile::TempDir;
 
-use super::{error, json_lines, stdout, t5_gpu, text};
+use super::{error, german, json_lines, stdout, t5_gpu, text};
 
 /// The embedded model's heads, and its layers on either side.
 const HEADS: usize = 4;
@@ -256,10 +256,20 @@ fn align_pairs_words_and_draws_tokens() {
         "I love you.",
         "Where is the train station?",
     ]));
-    assert_eq!(
-        printed,
-        "Ich liebe dich. ||| 0-0 1-1 2-2\nWo ist der Bahnhof? ||| 0-0 1-1 2-2 4-3\n"
-    );
+    let sources = ["I love you.", "Where is the train station?"];
+    assert_eq!(printed.lines().count(), sources.len());
+    for (line, source) in printed.lines().zip(sources) {
+        let (target, pairs) = line.split_once(" ||| ").unwrap();
+        assert_eq!(target, german(source));
+        let words = |text: &str| text.split(' ').count();
+        for (place, pair) in pairs.split(' ').enumerate() {
+            let (from, to) = pair.split_once('-').unwrap();
+            let from: usize = from.parse().unwrap();
+            // Each word of the translation is paired with one of the text.
+            assert!(from < words(source) && to == place.to_string(), "{line}");
+        }
+        assert_eq!(words(pairs), words(target), "{line}");
+    }
 
     let picture = fs::read_to_string(path).unwrap();
     let document = roxmltree::Document::parse(&picture).unwrap();
@@ -270,21 +280,17 @@ fn align_pairs_words_and_draws_tokens() {
             .filter(move |node| node.has_tag_name(name.as_str()))
     };
     let labels: Vec<&str> = elements("text").filter_map(|node| node.text()).collect();
-    for label in [
-        "Ich liebe dich.",
-        "▁love",
-        "▁dich",
-        "</s>",
-        "▁Wo",
-        "▁station",
-    ] {
+    for label in [&german("I love you."), "▁love", "</s>", "▁station"] {
         assert!(labels.contains(&label), "{label} in {labels:?}");
     }
     let tokens = |source: &str, target: &str| {
         ids(&format!("translate English to German: {source}")).len() * ids(target).len()
     };
-    let cells = tokens("I love you.", "Ich liebe dich.")
-        + tokens("Where is the train station?", "Wo ist der Bahnhof?");
+    let cells = tokens("I love you.", &german("I love you."))
+        + tokens(
+            "Where is the train station?",
+            &german("Where is the train station?"),
+        );
     assert_eq!(elements("title").count(), cells);
     for cell in elements("rect").filter(|node| node.has_attribute("fill-opacity")) {
         let opacity: f32 = cell.attribute("fill-opacity").unwrap().parse().unwrap();

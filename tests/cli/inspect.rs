@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use super::{fixture, json_lines, nano, nano_without, stdout, t5_gpu, text, without_adapter};
+use super::{
+    embedded_model, fixture, german, json_lines, model_without, stdout, t5_gpu, text,
+    without_adapter,
+};
 
 #[test]
 fn prints_the_module_tree_and_the_count_of_pytorch() {
@@ -34,15 +37,15 @@ fn prints_the_module_tree_and_the_count_of_pytorch() {
 fn tells_what_the_embedded_model_is() {
     let output = stdout(&mut without_adapter(["inspect"]));
     for part in [
-        "t5-nano-en-de",
+        "t5-mini-en-de",
         "\"d_model\": 256",
         "\"feed_forward_proj\": \"relu\"",
-        "(shared): Embedding(4128, 256)",
-        "(1-3): 3 x T5Block(",
-        // As its README has it: 6.3 million parameters, f16, 12.6 MB.
-        "parameters: 63",
-        "dtype: F16 (63 tensors)",
-        "size: 12.6 MB",
+        "(shared): Embedding(6112, 256)",
+        "(1-5): 5 x T5Block(",
+        // As its README has it: 8.4 million parameters, f16, 16.8 MB.
+        "parameters: 83",
+        "dtype: F16 (79 tensors)",
+        "size: 16.8 MB",
     ] {
         assert!(output.contains(part), "no {part:?} in\n{output}");
     }
@@ -50,7 +53,7 @@ fn tells_what_the_embedded_model_is() {
 
 #[test]
 fn the_object_tells_the_same() {
-    let path = nano();
+    let path = embedded_model();
     let output = stdout(&mut without_adapter([
         "inspect",
         "--jsonl",
@@ -58,14 +61,14 @@ fn the_object_tells_the_same() {
         text(&path),
     ]));
     let object = &json_lines(&output)[0];
-    assert_eq!(object["name"], "t5-nano-en-de");
+    assert_eq!(object["name"], "t5-mini-en-de");
     assert_eq!(object["config"]["d_ff"], 1024);
-    assert_eq!(object["dtypes"]["F16"], 63);
+    assert_eq!(object["dtypes"]["F16"], 79);
     let parameters = object["parameters"].as_u64().unwrap();
     assert_eq!(object["bytes"], parameters * 2);
 
     // The config alone gives the same count.
-    let directory = nano_without(&["model.safetensors"]);
+    let directory = model_without(&["model.safetensors"]);
     let output = stdout(&mut t5_gpu([
         "inspect",
         "--jsonl",
@@ -108,7 +111,7 @@ fn devices_marks_one_as_the_default() {
         &name[..4],
         "I love you.",
     ]));
-    assert_eq!(output, "Ich liebe dich.\n");
+    assert_eq!(output, format!("{}\n", german("I love you.")));
 }
 
 #[test]
@@ -121,7 +124,7 @@ fn models_lists_the_cache() {
     assert_eq!(models(&[]), "");
 
     // As the hub's own tools lay a snapshot out.
-    let repo = cache.path().join("models--someone--nano");
+    let repo = cache.path().join("models--someone--small");
     let snapshot = repo.join("snapshots/0123456789abcdef0123456789abcdef01234567");
     fs::create_dir_all(&snapshot).unwrap();
     fs::create_dir_all(repo.join("refs")).unwrap();
@@ -136,22 +139,22 @@ fn models_lists_the_cache() {
         "tokenizer.json",
         "model.safetensors",
     ] {
-        fs::copy(nano().join(file), snapshot.join(file)).unwrap();
+        fs::copy(embedded_model().join(file), snapshot.join(file)).unwrap();
     }
     assert!(
-        models(&[]).starts_with("someone/nano (main): t5, "),
+        models(&[]).starts_with("someone/small (main): t5, "),
         "{}",
         models(&[])
     );
     let model = &json_lines(&models(&["--jsonl"]))[0];
-    assert_eq!(model["id"], "someone/nano");
+    assert_eq!(model["id"], "someone/small");
     assert_eq!(model["usable"], true);
 
-    let mut command = t5_gpu(["translate", "--model", "someone/nano", "I love you."]);
+    let mut command = t5_gpu(["translate", "--model", "someone/small", "I love you."]);
     command
         .env("HF_HUB_CACHE", cache.path())
         .env("HF_HUB_OFFLINE", "1");
-    assert_eq!(stdout(&mut command), "Ich liebe dich.\n");
+    assert_eq!(stdout(&mut command), format!("{}\n", german("I love you.")));
 
     fs::remove_file(snapshot.join("model.safetensors")).unwrap();
     assert!(models(&[]).contains("incomplete"), "{}", models(&[]));

@@ -3,32 +3,32 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
-use super::{error, nano, stdout, t5_gpu, text, without_adapter};
+use super::{embedded_model, error, german, stdout, t5_gpu, text, undecided, without_adapter};
 
 #[test]
 fn translates_arguments() {
-    // The model's README names these translations.
+    let station = "Where is the train station?";
     let mut command = t5_gpu([
         "translate",
         "The house is wonderful.",
         "I love you.",
-        "Where is the train station?",
+        station,
     ]);
-    assert_eq!(
-        stdout(&mut command),
-        "Das Haus ist wunderbar.\nIch liebe dich.\nWo ist der Bahnhof?\n"
+    let expected = format!(
+        "Das Haus ist wunderbar.\n{}\n{}\n",
+        german("I love you."),
+        german(station)
     );
+    assert_eq!(stdout(&mut command), expected);
 }
 
 #[test]
 fn options_change_the_translation() {
-    let mut command = t5_gpu([
-        "translate",
-        "--num-beams",
-        "1",
-        "Where is the train station?",
-    ]);
-    assert_eq!(stdout(&mut command), "Wo ist der Zugbahn?\n");
+    let [english, greedy, beams] = undecided();
+    let mut command = t5_gpu(["translate", "--num-beams", "1", &english]);
+    assert_eq!(stdout(&mut command), format!("{greedy}\n"));
+    let mut command = t5_gpu(["translate", &english]);
+    assert_eq!(stdout(&mut command), format!("{beams}\n"));
     let mut command = t5_gpu([
         "translate",
         "--max-new-tokens=2",
@@ -63,7 +63,11 @@ fn stdin_keeps_order_and_blank_lines() {
     command.write_stdin("The house is wonderful.\n\nI love you.\r\n   \nShe reads.");
     assert_eq!(
         stdout(&mut command),
-        "Das Haus ist wunderbar.\n\nIch liebe dich.\n\nSie liest.\n"
+        format!(
+            "Das Haus ist wunderbar.\n\n{}\n\n{}\n",
+            german("I love you."),
+            german("She reads.")
+        )
     );
 }
 
@@ -74,7 +78,7 @@ fn no_input_gives_no_output() {
 
 #[test]
 fn a_model_directory_works_as_the_embedded_model() {
-    let path = nano();
+    let path = embedded_model();
     let mut command = t5_gpu([
         "translate",
         "--model",
@@ -83,7 +87,7 @@ fn a_model_directory_works_as_the_embedded_model() {
         "f16",
         "I love you.",
     ]);
-    assert_eq!(stdout(&mut command), "Ich liebe dich.\n");
+    assert_eq!(stdout(&mut command), format!("{}\n", german("I love you.")));
 }
 
 #[test]
@@ -103,7 +107,8 @@ fn a_task_brings_prefix_and_options() {
         "translation_en_to_de",
         "Where is the train station?",
     ]);
-    assert_eq!(stdout(&mut command), "Wo ist der Bahnhof?\n");
+    let expected = german("Where is the train station?");
+    assert_eq!(stdout(&mut command), format!("{expected}\n"));
     let message = error(&mut t5_gpu(["generate", "--task", "summarization", "a"]));
     assert!(
         message.contains("summarization") && message.contains("translation_en_to_de"),
@@ -131,7 +136,7 @@ fn languages_go_by_code_or_name() {
         "GERMAN",
         "I love you.",
     ]);
-    assert_eq!(stdout(&mut command), "Ich liebe dich.\n");
+    assert_eq!(stdout(&mut command), format!("{}\n", german("I love you.")));
 }
 
 #[test]
@@ -168,7 +173,7 @@ fn scores_stand_in_front() {
         })
         .collect();
     assert_eq!(lines.len(), 2);
-    assert_eq!(lines[0].1, "Sie liest.");
+    assert_eq!(lines[0].1, german("She reads."));
     assert!(0.0 > lines[0].0 && lines[0].0 >= lines[1].0, "{output}");
 }
 
@@ -219,7 +224,8 @@ fn invalid_utf8_is_told_by_its_line() {
     let mut command = t5_gpu(["translate", "--quiet"]);
     command.write_stdin(b"I love you.\nab\xff\nShe reads.\n".as_slice());
     let output = command.output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "Ich liebe dich.\n");
+    let expected = format!("{}\n", german("I love you."));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
     let message = error(&mut command);
     assert!(
         message.contains("line 2: invalid UTF-8 at byte 3"),
@@ -238,13 +244,13 @@ fn lines_are_answered_as_they_come() {
     let mut input = child.stdin.take().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     for (line, answer) in [
-        ("I love you.\n", "Ich liebe dich.\n"),
-        ("She reads.\n", "Sie liest.\n"),
+        ("I love you.", german("I love you.")),
+        ("She reads.", german("She reads.")),
     ] {
-        input.write_all(line.as_bytes()).unwrap();
+        writeln!(input, "{line}").unwrap();
         let mut got = String::new();
         output.read_line(&mut got).unwrap();
-        assert_eq!(got, answer);
+        assert_eq!(got, format!("{answer}\n"));
     }
     drop(input);
     assert!(child.wait().unwrap().success());

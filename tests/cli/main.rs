@@ -3,6 +3,7 @@
 mod bench;
 mod errors;
 mod eval;
+mod everyday;
 mod inside;
 mod inspect;
 mod jsonl;
@@ -78,14 +79,44 @@ fn fixture(path: &str) -> PathBuf {
 }
 
 /// The files of the embedded model.
-fn nano() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/t5-nano-en-de")
+fn embedded_model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/t5-mini-en-de")
+}
+
+/// What transformers made of English sentences with the embedded model: English, greedy, with 4 beams.
+fn translations() -> Vec<[String; 3]> {
+    let table = fs::read_to_string(fixture("embedded_translations.json")).unwrap();
+    let table: Value = serde_json::from_str(&table).unwrap();
+    let rows = table["translations"].as_array().unwrap();
+    rows.iter()
+        .map(|row| {
+            let english = row["text"].as_str().unwrap();
+            let english = english.strip_prefix("translate English to German: ");
+            let text = |how: &str| row[how]["text"].as_str().unwrap().to_owned();
+            [english.unwrap().to_owned(), text("greedy"), text("beam_4")]
+        })
+        .collect()
+}
+
+/// The same of one sentence, with 4 beams, which `translate` takes where nothing else is asked for.
+fn german(english: &str) -> String {
+    let mut rows = translations().into_iter();
+    let row = rows.find(|row| row[0] == english);
+    let [.., german] = row.unwrap_or_else(|| panic!("no translation of {english:?}"));
+    german
+}
+
+/// A sentence of which beams make something else than greedy decoding does: English, greedy, with 4 beams.
+fn undecided() -> [String; 3] {
+    let mut rows = translations().into_iter();
+    rows.find(|row| row[1] != row[2])
+        .expect("the two differ somewhere")
 }
 
 /// A copy of the embedded model's directory without these files.
-fn nano_without(files: &[&str]) -> TempDir {
+fn model_without(files: &[&str]) -> TempDir {
     let directory = TempDir::new().unwrap();
-    for entry in fs::read_dir(nano()).unwrap() {
+    for entry in fs::read_dir(embedded_model()).unwrap() {
         let entry = entry.unwrap();
         if !files.iter().any(|file| entry.file_name() == *file) {
             fs::copy(entry.path(), directory.path().join(entry.file_name())).unwrap();
@@ -95,8 +126,8 @@ fn nano_without(files: &[&str]) -> TempDir {
 }
 
 /// A copy of the embedded model's directory with one field of its config changed.
-fn nano_with(field: &str, value: Value) -> TempDir {
-    let directory = nano_without(&[]);
+fn model_with(field: &str, value: Value) -> TempDir {
+    let directory = model_without(&[]);
     let path = directory.path().join("config.json");
     let mut config: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     config[field] = value;

@@ -118,5 +118,5 @@ fn t5_small_agrees_with_transformers() {
 
 #[test]
 fn the_embedded_models_tokenizer_agrees_with_transformers() {
-    agrees_with_transformers("t5-nano-en-de", "models/t5-nano-en-de");
+    agrees_with_transformers("embedded", "models/t5-mini-en-de");
 }

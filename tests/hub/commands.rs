@@ -7,13 +7,13 @@ use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const NANO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/t5-nano-en-de");
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/t5-mini-en-de");
 
-/// A hub with the bundled model under `org/nano`, and a home for the cache.
+/// A hub with the bundled model under `org/small`, and a home for the cache.
 fn hub() -> (Hub, TempDir, String) {
     let hub = Hub::start();
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(NANO).unwrap() {
+    for entry in std::fs::read_dir(MODEL).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         files.push((name, std::fs::read(path).unwrap()));
@@ -22,7 +22,7 @@ fn hub() -> (Hub, TempDir, String) {
         .iter()
         .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
         .collect();
-    let commit = hub.publish("org/nano", 'f', &files);
+    let commit = hub.publish("org/small", 'f', &files);
     (hub, tempfile::tempdir().unwrap(), commit)
 }
 
@@ -72,24 +72,24 @@ fn pull_fetches_models_lists_and_a_name_loads() {
 
     let directory = home
         .path()
-        .join("hub/models--org--nano/snapshots")
+        .join("hub/models--org--small/snapshots")
         .join(&commit);
     assert_eq!(
-        stdout(run().args(["pull", "org/nano"])).trim(),
+        stdout(run().args(["pull", "org/small"])).trim(),
         directory.to_str().unwrap()
     );
     assert_eq!(
         std::fs::read(directory.join("model.safetensors")).unwrap(),
-        std::fs::read(Path::new(NANO).join("model.safetensors")).unwrap()
+        std::fs::read(Path::new(MODEL).join("model.safetensors")).unwrap()
     );
 
     let listed = stdout(run().arg("models"));
     assert!(
-        listed.starts_with("org/nano (main): t5, ") && listed.ends_with(" MB, usable\n"),
+        listed.starts_with("org/small (main): t5, ") && listed.ends_with(" MB, usable\n"),
         "{listed}"
     );
     let object: Value = serde_json::from_str(&stdout(run().args(["models", "--jsonl"]))).unwrap();
-    assert_eq!(object["id"], "org/nano");
+    assert_eq!(object["id"], "org/small");
     assert_eq!(object["revision"], commit);
     assert_eq!(object["kind"], "t5");
     assert_eq!(object["usable"], true);
@@ -97,10 +97,10 @@ fn pull_fetches_models_lists_and_a_name_loads() {
 
     hub.requests();
     let tokenize = |model: &str| stdout(run().args(["tokenize", "--model", model, "I love you."]));
-    assert_eq!(tokenize("org/nano"), tokenize(NANO));
-    let inspect = stdout(run().args(["inspect", "--jsonl", "--model", "org/nano"]));
+    assert_eq!(tokenize("org/small"), tokenize(MODEL));
+    let inspect = stdout(run().args(["inspect", "--jsonl", "--model", "org/small"]));
     let object: Value = serde_json::from_str(&inspect).unwrap();
-    assert_eq!(object["name"], "org/nano");
+    assert_eq!(object["name"], "org/small");
     assert!(hub.requests().is_empty());
 }
 
@@ -108,27 +108,28 @@ fn pull_fetches_models_lists_and_a_name_loads() {
 fn a_name_is_fetched_on_first_use_and_offline_says_so() {
     let (hub, home, _) = hub();
     let run = || t5_gpu(&hub.endpoint(), home.path());
-    let message = stderr_of_failure(
-        run()
-            .env("HF_HUB_OFFLINE", "1")
-            .args(["tokenize", "--model", "org/nano", "x"]),
-    );
+    let message = stderr_of_failure(run().env("HF_HUB_OFFLINE", "1").args([
+        "tokenize",
+        "--model",
+        "org/small",
+        "x",
+    ]));
     assert!(
-        message.starts_with("error: org/nano: not complete in the cache"),
+        message.starts_with("error: org/small: not complete in the cache"),
         "{message}"
     );
     assert!(message.contains(home.path().to_str().unwrap()), "{message}");
     assert!(hub.requests().is_empty());
 
-    let fetched = stdout(run().args(["tokenize", "--model", "org/nano", "I love you."]));
+    let fetched = stdout(run().args(["tokenize", "--model", "org/small", "I love you."]));
     assert_eq!(
         fetched,
-        stdout(run().args(["tokenize", "--model", NANO, "I love you."]))
+        stdout(run().args(["tokenize", "--model", MODEL, "I love you."]))
     );
     stdout(
         run()
             .env("HF_HUB_OFFLINE", "1")
-            .args(["tokenize", "--model", "org/nano", "x"]),
+            .args(["tokenize", "--model", "org/small", "x"]),
     );
 }
 
@@ -138,14 +139,18 @@ fn failures_are_one_line() {
     let run = || t5_gpu(&hub.endpoint(), home.path());
     for (model, part) in [
         ("org/other", "no such model or revision (404)"),
-        ("org/nano@v7", "no revision \"v7\""),
+        ("org/small@v7", "no revision \"v7\""),
         ("t5-huge", "the short names are t5-{small"),
     ] {
         let message = stderr_of_failure(run().args(["pull", model]));
         assert!(message.contains(part), "{message}");
     }
     hub.state().token = Some("hf_right");
-    let message = stderr_of_failure(run().env("HF_TOKEN", "hf_wrong").args(["pull", "org/nano"]));
+    let message = stderr_of_failure(
+        run()
+            .env("HF_TOKEN", "hf_wrong")
+            .args(["pull", "org/small"]),
+    );
     assert!(
         message.contains("refuses the token") && !message.contains("hf_wrong"),
         "{message}"
@@ -153,6 +158,6 @@ fn failures_are_one_line() {
     stdout(
         run()
             .env("HF_TOKEN", "hf_right")
-            .args(["pull", "--quiet", "org/nano"]),
+            .args(["pull", "--quiet", "org/small"]),
     );
 }
