@@ -33,6 +33,7 @@ PERSON = {"ich": "1s", "du": "2s", "er": "3s", "sie": "3s", "wir": "1p", "ihr": 
 PRONOUN = {"ich": ("I", "ich"), "du": ("you", "du"), "Sie": ("you", "Sie"), "er": ("he", "er"), "sie": ("she", "sie"),
            "wir": ("we", "wir"), "ihr": ("you", "ihr"), "pl": ("they", "sie")}
 AGREE = {"be": ("am", "is", "are"), "was": ("was", "was", "were"), "have": ("have", "has", "have"), "do": ("do", "does", "do")}
+JOINED = {"zu dem": "zum", "zu der": "zur", "in dem": "im", "in das": "ins", "an dem": "am", "an das": "ans", "von dem": "vom", "bei dem": "beim"}
 SHORT = [(r"\b([Dd]o|[Dd]oes|[Dd]id|[Ii]s|[Aa]re|[Ww]as|[Ww]ere|[Hh]as|[Hh]ave|[Cc]ould|[Ss]hould|[Ww]ould) not\b", r"\1n't"),
          (r"\b([Cc])annot\b", r"\1an't"), (r"\b([Ww])ill not\b", r"\1on't"), (r"\bI am (?=\w)", "I'm "), (r"\b([Ii]t|[Tt]hat|[Hh]e|[Ss]he) is (?=\w)", r"\1's "),
          (r"\b([Ww]e|[Yy]ou|[Tt]hey) are (?=\w)", r"\1're "), (r"\b(I|[Ww]e|[Yy]ou|[Hh]e|[Ss]he|[Tt]hey) will (?=\w)", r"\1'll "),
@@ -167,7 +168,9 @@ class Sentence:
         if slot in ("first", "rest", "not") or slot.startswith("mid:"):
             slot = f"mid:{self.pick(slot[5:])['de']}" if "@" in slot else slot
             return self.middle({"not": "nicht"}.get(slot, slot[4:] if slot.startswith("mid:") else ""))[slot != "first"]
-        if slot in ("fin", "pre", "inf", "zu", "part", "aux", "sub", "imp", "will"):
+        if slot == "will":
+            return german_verb("werden", "fin", PERSON[key], key)
+        if slot in ("fin", "pre", "inf", "zu", "part", "aux", "sub", "imp"):
             return german_verb(self.phrase["de"].rpartition(" ")[2], slot, PERSON[key], key)
         if slot[:2] in ("v:", "p:", "k:"):
             return german_verb(slot[2:], {"v": "fin", "p": "past", "k": "would"}[slot[0]], PERSON[key], key)
@@ -186,7 +189,7 @@ class Sentence:
             return ER[case][gender]
         article = self.determiner(which, case, gender, no)
         if gender == "p":
-            word = last["pl"] if plural else last["de"]
+            word = plural and last["pl"] or last["de"]
             word += "n" if case == "dat" and word[-1] not in "ns" else ""
         else:
             word = last["de"] if case == "nom" else last["obl"]
@@ -220,11 +223,14 @@ class Sentence:
 def compose(words, rng, pattern):
     head, english, german = pattern
     sentence = Sentence(words, rng, head)
-    one, two = sentence.english(english), sentence.german(german)
+    try:
+        one, two = sentence.english(english), sentence.german(german)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{pattern}: {sentence.phrase}: {error!r}") from error
     for pair in SHORT:
         if rng.random() < 0.55:
             one = re.sub(*pair, one)
-    one, two = tidy(one), tidy(two)
+    one, two = tidy(one), tidy(re.sub(r"(?<!,)( (?:zu|in|an|von|bei) (?:dem|das|der)) ", lambda m: f" {JOINED.get(m[1][1:], m[1][1:])} ", two))
     if re.search(r"\b[Yy]our?\b", one) and re.search(r"\b([Dd]u|[Dd]ich|[Dd]ir|[Dd]ein\w*)\b", two) and \
             re.search(r"(?<=[a-zäöüß,] )(Sie|Ihnen|Ihre?[nmrs]?)\b", two):
         return None
