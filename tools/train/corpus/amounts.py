@@ -93,7 +93,7 @@ def room(r):
     return n, n
 
 
-def sum_(r):
+def total(r):
     a, b = r.randint(2, 30), r.randint(2, 30)
     if r.random() < 0.5 and a > b:
         return f"{english(a)} minus {english(b)} is {english(a - b)}", f"{german(a)} minus {german(b)} ist {german(a - b)}"
@@ -101,4 +101,4 @@ def sum_(r):
 
 
 AMOUNTS = {"clock": clock, "price": price, "date": date, "year": year, "age": span(2, 99), "few": span(2, 12), "many": span(13, 99), "big": big,
-           "phone": phone, "room": room, "sum": sum_}
+           "phone": phone, "roomno": room, "times": lambda r: both(r.randint(2, 4), r, 0), "hundreds": lambda r: both(r.randint(2, 19) * 50, r, 0.6), "sum": total}

@@ -187,6 +187,8 @@ class Sentence:
         gender = "p" if plural else last["g"]
         if which == "er":
             return ER[case][gender]
+        if which == "derR":  # a relative pronoun
+            return DER[case][gender]
         article = self.determiner(which, case, gender, no)
         if gender == "p":
             word = plural and last["pl"] or last["de"]
