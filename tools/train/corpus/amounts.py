@@ -88,6 +88,11 @@ def phone(r):
     return f"0{n}", f"0{n}"
 
 
+def height(r):
+    n = r.randint(50, 98)
+    return f"1.{n} meters", f"1,{n} Meter"
+
+
 def room(r):
     n = str(r.randint(1, 480))
     return n, n
@@ -100,5 +105,5 @@ def total(r):
     return f"{english(a)} plus {english(b)} is {english(a + b)}", f"{german(a)} plus {german(b)} ist {german(a + b)}"
 
 
-AMOUNTS = {"clock": clock, "price": price, "date": date, "year": year, "age": span(2, 99), "few": span(2, 12), "many": span(13, 99), "big": big,
-           "phone": phone, "roomno": room, "times": lambda r: both(r.randint(2, 4), r, 0), "hundreds": lambda r: both(r.randint(2, 19) * 50, r, 0.6), "sum": total}
+AMOUNTS = {"clock": clock, "price": price, "date": date, "year": year, "age": span(2, 99), "few": lambda r: both(r.randint(2, 12), r, 0.12), "many": span(13, 99), "big": big,
+           "phone": phone, "roomno": room, "kilos": span(48, 98), "meters": height, "times": lambda r: both(r.randint(2, 4), r, 0), "hundreds": lambda r: both(r.randint(2, 19) * 50, r, 0.6), "sum": total}
