@@ -66,7 +66,7 @@ def date(r):
 
 
 def year(r):
-    n = r.randint(1950, 2030)
+    n = r.randint(1950, 2024)
     return str(n), str(n)
 
 
