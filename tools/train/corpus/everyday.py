@@ -234,7 +234,7 @@ def compose(words, rng, pattern):
             one = re.sub(*pair, one)
     one, two = tidy(one), tidy(re.sub(r"(?<!, )\b((?:zu|in|an|von|bei) (?:dem|das|der)) ", lambda m: f"{JOINED.get(m[1].lower(), m[1])} ", two, flags=re.I))
     if re.search(r"\b[Yy]our?\b", one) and re.search(r"\b([Dd]u|[Dd]ich|[Dd]ir|[Dd]ein\w*)\b", two) and \
-            re.search(r"(?<=[a-zäöüß,] )(Sie|Ihnen|Ihre?[nmrs]?)\b", two):
+            re.search(r"(?<=[a-zäöüß,] )(Sie|Ihnen|Ihre?[nmrs]?)\b|^Ihre? (Sohn|Tochter)", two):
         return None
     return one, two
 
