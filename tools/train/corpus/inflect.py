@@ -80,14 +80,14 @@ def german_verb(verb, form, person, key):
         return prefix + participle(base)
     if form == "aux":
         moved = base in STRONG and STRONG[base][-1] == "ist" or verb in MOVED
-        stays = verb in ("an|fangen", "ab|fahren_") or base in STRONG and STRONG[base][-1] != "ist" and verb not in MOVED
+        stays = base in STRONG and STRONG[base][-1] != "ist" and verb not in MOVED
         return FULL["sein" if moved and not stays else "haben"].split()[place]
     if form == "imp":
         return command(base, key)
     return (prefix if form == "sub" else "") + present(base, place)
 
 
-MOVED = ("ein|schlafen", "um|ziehen", "reisen", "passieren", "auf|wachen", "joggen", "wandern", "aus|ziehen", "weg|ziehen", "landen", "ein|ziehen", "klettern", "stürzen", "auf|stehen")
+MOVED = ("ein|schlafen", "um|ziehen", "reisen", "passieren", "auf|wachen", "joggen", "wandern", "landen", "ein|ziehen", "klettern", "stürzen", "auf|stehen")
 
 
 def endings(base):
@@ -117,7 +117,7 @@ def participle(base):
     if base in STRONG:
         return STRONG[base][2]
     stem, e = endings(base)
-    bare = base.endswith("ieren") or base.startswith(("be", "ver", "er", "ent", "zer", "emp", "gehör", "unter", "über", "wieder")) and base not in ("beten", "erben")
+    bare = base.endswith("ieren") or base.startswith(("be", "ver", "er", "ent", "zer", "emp", "gehör", "gewöhn", "unter", "über", "wieder")) and base not in ("beten", "erben")
     return ("" if bare else "ge") + stem + e + "t"
 
 
