@@ -172,7 +172,7 @@ class Grammar:
         one, two = self.fill(r.choice(complements))
         inside = verb[4] if len(verb) > 4 else ""
         places = [p for p in self.lexicon.places if p[0] == "any" or inside in ("", p[0])]
-        if r.random() < placed and verb[0] != "cross" and not re.search(STEPS, one):
+        if r.random() < placed and verb[0] not in ("cross", "sweep") and not re.search(STEPS, one):
             inside, *place = r.choice(places)
             one, two = f"{one} {place[0]}", f"{two} {place[1]}"
         self.inside = inside == "in"
