@@ -50,6 +50,7 @@ MEANWHILE = [("another man watches", "ein anderer Mann zusieht"), ("another woma
              ("a child looks on", "ein Kind zuschaut"), ("two men wait", "zwei Männer warten"), ("his friends cheer", "seine Freunde jubeln")]
 BEHIND = ["mountain", "building", "tree", "crowd", "lake", "church", "castle", "waterfall", "tower", "house", "bridge", "palm tree", "fence", "car"]
 TOGETHER = r"\b(entlang|hinauf|hinunter|vorbei|hinterher) (?!und |mit |im |am |in )([a-zäöüß]+)(?=$|,)"
+ALONE = "each other|together"
 PLACED = "blackboard|stage|choir|table|line|stop|front|outside|audience|stadium|floor|sidewalk|street|bus|train"
 STEPS = r"\b(on|in|at|near|by|under|behind|next|front|outside|through|down|up|with|into|along|past|to|across|over|after|of|for|against|off|from|home|out|beside)\b"
 
@@ -247,7 +248,7 @@ class Grammar:
         main = f"{a} {form(verb)} {one} {day[0]}", f"{b} {self.told(clause, person, day=day[1])}"
         shape = r.choice(["plain"] * 11 + ["relative", "relative", "sitting", "there", "there", "while", "behind", "seen"]
                          + ([] if animal else ["wearing", "and", "and", "manner", "one", "his dog"]))
-        if "smiling" in a and verb[0] == "smile" or animal and (word == "fish" or word in CREEPING and verb[0] in ("run", "stand", "cross")):
+        if person and re.search(ALONE, one) or "smiling" in a and verb[0] == "smile" or animal and (word == "fish" or word in CREEPING and verb[0] in ("run", "stand", "cross")):
             return None
         if shape == "relative":
             are = "are" if a.startswith("a group") or word == "couple" else are
@@ -259,7 +260,7 @@ class Grammar:
         if shape == "seen":
             place = r.choice([p for p in lexicon.places if p[0] == ("out" if animal else p[0])])
             return f"{a} {place[1]}", f"{b} {place[2]}", "."
-        if shape == "while" and word != "group" and " while " not in one:
+        if shape == "while" and verb[0] != "watch":
             c, d = r.choice([m for m in MEANWHILE if his == "his" or not m[0].startswith("his")])
             return f"{main[0]} while {c}", f"{main[1]}, während {d}", "."
         if shape == "behind" and not self.inside and not day[0] and not clause[4] and verb[0] != "play" and "mit " not in clause[3]:
@@ -313,7 +314,7 @@ class Grammar:
         """What people say: pronouns and relatives, tenses, modals, questions, negation."""
         r = self.random
         (a, b, person), (verb, wort, one, two, prefix) = r.choice(PRONOUNS), self.clause()
-        if "!" in prefix:
+        if "!" in prefix or person and re.search(ALONE, one):
             return None
         one = one.replace("{his}", OWN.get(a) or ("his" if person else "their"))
         own = "is" if person == 3 else ("am" if person == 1 else "are")
