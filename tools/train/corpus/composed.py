@@ -123,7 +123,7 @@ class Grammar:
         look = ""
         if r.random() < decorated:
             look, two = self.adjective(SIZED.get(kind, "look"), endings[case][gender])
-            while not self.suits(look, english[0]) or kind in ("by", "seat", "clean", "read") and look in ("cheap", "expensive"):
+            while not self.suits(look, english[0]) or kind in ("by", "seat", "clean", "read", "cover", "jump", "gift") and look in ("cheap", "expensive"):
                 look, two = self.adjective(SIZED.get(kind, "look"), endings[case][gender])
             words, worte = f"{look} {words}", f"{two} {worte}"
         if kind in ("person", "job") and english[0] != "couple" and r.random() < decorated * 0.7:
@@ -273,7 +273,7 @@ class Grammar:
                 return None
             if shape == "wearing" and (" in " in a or " with " in a or " wearing " in a or word == "couple"):
                 return None
-            joined = f"{first[0][1]} {first[2]}" if shape == "sitting" else f"who {are} wearing {first[2]}"
+            joined = f"{first[0][1]} {first[2]}" if shape == "sitting" else f"who {'are' if a.startswith('a group') else are} wearing {first[2]}"
             return f"{a} {joined} {are} {verb[1]} {one}".replace("{his}", his), f"{b}, {relative} {self.told(first, person, True)}, {self.told(clause, person)}", "."
         if shape in ("and", "manner"):
             first = self.act(word, self.verbs(*POSTURES), 0)
@@ -292,7 +292,7 @@ class Grammar:
         if shape == "one":
             if person or gender != "p" or " and " in a or word == "couple":
                 return None
-            second = self.act(word, placed=0)
+            second = self.act(word, self.verbs("wear", "wear", "hold", "smile", "laugh", "wave", "point", "carry"), 0)
             german = {"m": "einer", "f": "eine", "n": "eines"}[self.everyone(word)]
             own = "her" if word in FEMALE else "their"
             return (f"{main[0]}, and one of them is {second[0][1]} {second[2]}".replace("{his}", own).replace(" ,", ","),
