@@ -1,6 +1,6 @@
 """Write a run's averaged weights as a model folder that t5-gpu and transformers read.
 
-    python export.py --init GROWN --run RUN --out t5-mini-en-de
+    python export.py --init START --run RUN --out t5-mini-en-de
 
 f16 safetensors, config.json with the prefix in task_specific_params (that is how a T5 says what it
 can do), generation_config.json and the tokenizer's files."""
@@ -10,7 +10,7 @@ import pathlib
 import shutil
 
 import torch
-from transformers import T5ForConditionalGeneration
+from transformers import T5Config, T5ForConditionalGeneration
 
 TASK = {"early_stopping": True, "max_length": 300, "num_beams": 4}
 
@@ -24,7 +24,7 @@ def main():
     parser.add_argument("--prefix", default="translate English to German: ")
     parser.add_argument("--plain", action="store_true", help="the last weights instead of the averaged")
     args = parser.parse_args()
-    model = T5ForConditionalGeneration.from_pretrained(args.init, dtype=torch.float32)
+    model = T5ForConditionalGeneration(T5Config.from_pretrained(args.init))
     saved = torch.load(args.run / "last.pt", weights_only=False)
     if args.plain:
         model.load_state_dict(saved["model"])

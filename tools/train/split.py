@@ -11,9 +11,9 @@ import pathlib
 
 from clean import normal
 
-HELD_OUT = {"tatoeba": 1000, "ding-sentence": 500, "game": 300, "app": 100, "description": 100}
+HELD_OUT = {"tatoeba": 1000, "ding-sentence": 500, "game": 300, "app": 100}
 VALIDATION = {"tatoeba": 150, "ding-sentence": 50}
-PROSE = {"game", "app", "description"}
+PROSE = {"game", "app"}
 
 
 def sizes(text):

@@ -17,10 +17,10 @@ import time
 
 import sacrebleu
 import torch
-import torch.nn.functional as F
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from data import Mixture, tensors
+from loss import loss as loss_of
 
 
 def arguments():
@@ -40,7 +40,6 @@ def arguments():
     parser.add_argument("--cooldown", type=float, default=0.5, help="last part of the time")
     parser.add_argument("--tokens", type=int, default=3000, help="a batch, padding included")
     parser.add_argument("--smoothing", type=float, default=0.1)
-    parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--ema", type=float, default=0.998)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="at most; one while others compute")
     parser.add_argument("--seed", type=int, default=1)
@@ -69,19 +68,7 @@ def build(args):
     else:
         tokenizer = AutoTokenizer.from_pretrained(args.tokenizer or args.init)
         model = T5ForConditionalGeneration.from_pretrained(args.init, dtype=torch.float32)
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = args.dropout
-        if hasattr(module, "dropout") and isinstance(module.dropout, float):
-            module.dropout = args.dropout
     return model, tokenizer
-
-
-def loss_of(model, batch, smoothing):
-    sources, mask, inputs, labels = batch
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = model(input_ids=sources, attention_mask=mask, decoder_input_ids=inputs, use_cache=False).logits
-    return F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), label_smoothing=smoothing)
 
 
 def validate(model, ema, tokenizer, args):
@@ -122,6 +109,9 @@ def main():
     model, tokenizer = build(args)
     model.train()
     optimizer = torch.optim.Adafactor(model.parameters(), lr=args.lr)
+    # Shapes differ from batch to batch, threads from minute to minute.
+    torch._inductor.config.cpp.dynamic_threads = True
+    compiled = torch.compile(loss_of, dynamic=True)
     ema = [p.detach().clone() for p in model.parameters()]
     state = {"step": 0, "block": 0, "batch": 0, "begin": time.time(), "tokens": 0}
     last = args.out / "last.pt"
@@ -159,7 +149,7 @@ def main():
             done = (time.time() - state["begin"]) / (end - state["begin"])
             for group in optimizer.param_groups:
                 group["lr"] = rate(args, state["step"], done)
-            loss = loss_of(model, batch, args.smoothing)
+            loss = compiled(model, batch, args.smoothing)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()

@@ -1,14 +1,16 @@
 """A T5 tokenizer of one's own: SentencePiece unigram pieces, then 100 sentinels.
 
-    python train_tokenizer.py train.tsv --pieces 4000 --out DIR
+    python train_tokenizer.py train.tsv --pieces 6000 --out DIR
 
 Writes spiece.model, tokenizer.json (the same for the `tokenizers` library), tokenizer_config.json,
-and a config.json of an 8+2-layer model with an embedding row for each piece and sentinel: all that
+and a config.json of an 6+2-layer model with an embedding row for each piece and sentinel: all that
 `train.py --init scratch` asks for. 0 is padding, 1 the end, 2 the unknown, as T5 has it."""
 import argparse
+import collections
 import io
 import json
 import pathlib
+import random
 
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
@@ -16,10 +18,22 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 
 SENTINELS = 100
 CONFIG = {"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "d_model": 256, "d_kv": 64, "num_heads": 4,
-          "d_ff": 1024, "num_layers": 8, "num_decoder_layers": 2, "feed_forward_proj": "relu", "dropout_rate": 0.05,
+          "d_ff": 1024, "num_layers": 6, "num_decoder_layers": 2, "feed_forward_proj": "relu", "dropout_rate": 0.05,
           "relative_attention_num_buckets": 32, "relative_attention_max_distance": 128, "layer_norm_epsilon": 1e-6,
           "initializer_factor": 1.0, "is_encoder_decoder": True, "use_cache": True, "n_positions": 512,
           "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0, "tie_word_embeddings": True}
+
+
+def weighted(rows, weights, seed=1):
+    """So many times the pairs of each kind; kinds that are not named, once."""
+    kinds, draw, out = collections.defaultdict(list), random.Random(seed), []
+    for row in rows:
+        kinds[row[0]].append(row)
+    for kind, mine in kinds.items():
+        whole, part = divmod(round(weights.get(kind, 1) * len(mine)), len(mine))
+        out += mine * whole + draw.sample(mine, part)
+    draw.shuffle(out)
+    return out
 
 
 def learn(rows, pieces, prefix):
@@ -29,7 +43,7 @@ def learn(rows, pieces, prefix):
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=(line for part in (lines, extra) for line in part), model_writer=model, model_type="unigram",
-        vocab_size=pieces, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, character_coverage=0.9999, input_sentence_size=400000,
+        vocab_size=pieces, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, character_coverage=1.0, input_sentence_size=400000,
         shuffle_input_sentence=True, split_digits=True)
     return model.getvalue()
 
@@ -52,13 +66,15 @@ def fast(blob):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus", help="TSV: kind, source, target")
-    parser.add_argument("--pieces", type=int, default=4000)
+    parser.add_argument("--pieces", type=int, default=6000)
+    parser.add_argument("--weights", default="", help="kind=times,...: words of which kinds deserve pieces")
     parser.add_argument("--prefix", default="translate English to German: ")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
     rows = [line.rstrip("\n").split("\t") for line in open(args.corpus, encoding="utf-8")]
+    weights = {kind: float(times) for kind, times in (w.split("=") for w in args.weights.split(",") if w)}
     args.out.mkdir(parents=True, exist_ok=True)
-    blob = learn(rows, args.pieces, args.prefix)
+    blob = learn(weighted(rows, weights), args.pieces, args.prefix)
     (args.out / "spiece.model").write_bytes(blob)
     fast(blob).save(str(args.out / "tokenizer.json"))
     config = {"tokenizer_class": "T5Tokenizer", "extra_ids": SENTINELS, "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
