@@ -1,4 +1,4 @@
-// The feed-forward's non-linearities; params.activation chooses one. Twin: src/reference/activation.rs
+// The feed-forward's non-linearities; const ACTIVATION chooses one. Twin: src/reference/activation.rs
 
 const RELU: u32 = 0u;
 const GELU: u32 = 1u;
@@ -34,7 +34,7 @@ fn safe_tanh(x: f32) -> f32 {
 }
 
 fn activate(x: f32) -> f32 {
-    switch params.activation {
+    switch ACTIVATION {
         case GELU: {
             return 0.5 * x * (1.0 + erf(x * 0.70710678));
         }

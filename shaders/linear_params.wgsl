@@ -13,8 +13,6 @@ struct Params {
     eps: f32,
     width: f32,
     first: u32,       // row of x that row 0 of out is computed from
-    epilogue: u32,    // epilogue.wgsl
-    activation: u32,  // activation.wgsl
 }
 
 var<immediate> params: Params;

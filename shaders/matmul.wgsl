@@ -91,7 +91,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                 let n = n0 + column_of(tn, j);
                 if (n < params.n) {
                     var next = 0.0;
-                    if (params.epilogue == GATE && j + 1u < TN) {
+                    if (EPILOGUE == GATE && j + 1u < TN) {
                         next = scale * value_of(f32(acc[i * TN + j + 1u]), m, n + 1u);
                     }
                     finish(m, n, scale * value_of(f32(acc[i * TN + j]), m, n), next);

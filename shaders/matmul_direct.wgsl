@@ -53,7 +53,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                 let n = n0 + row_at(j * LANES + local);
                 if (n < params.n) {
                     var next = 0.0;
-                    if (params.epilogue == GATE) {
+                    if (EPILOGUE == GATE) {
                         next = scale * value_of(sums[i * TN + (j | 1u)], m0 + i, n | 1u);
                     }
                     finish(m0 + i, n, scale * value_of(sums[i * TN + j], m0 + i, n), next);

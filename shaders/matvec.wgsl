@@ -73,7 +73,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                 scale *= inverseSqrt(sums[base + PRODUCTS + i] / params.width + params.eps);
             }
             var next = 0.0;
-            if (params.epilogue == GATE && v + M_TILE < PRODUCTS) {
+            if (EPILOGUE == GATE && v + M_TILE < PRODUCTS) {
                 next = scale * value_of(sums[base + v + M_TILE], m0 + i, n + 1u);
             }
             finish(m0 + i, n, scale * value_of(sums[base + v], m0 + i, n), next);

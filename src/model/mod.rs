@@ -21,7 +21,7 @@ pub use teacher_forcing::DecodeOptions;
 pub use trace::{Trace, TraceOptions};
 
 use crate::gpu::Gpu;
-use crate::ops::{Linear, WeightDType};
+use crate::ops::{Epilogue, Linear, WeightDType};
 use crate::parameters::Parameters;
 use crate::{Error, Result, T5Config};
 use weights::{Dims, Weights};
@@ -56,8 +56,13 @@ impl Model {
             });
         }
         // While the weights are read: the largest kernels of an encoder over a sentence and a decoder over four beams.
+        let feed_forward = match config.gated {
+            true => Epilogue::Gate(config.activation),
+            false => Epilogue::Activate(config.activation),
+        };
         for rows in [16, 4] {
-            Linear::compile(gpu, dtype, rows);
+            let epilogues = [Epilogue::Store, Epilogue::Add, feed_forward];
+            Linear::compile(gpu, dtype, rows, &epilogues);
         }
         let weights = Weights::upload(gpu, config, &dims, parameters, dtype, progress)?;
         Ok(Model {

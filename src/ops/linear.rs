@@ -57,24 +57,6 @@ pub enum Epilogue {
     Gate(Activation),
 }
 
-impl Epilogue {
-    /// Its number in `shaders/epilogue.wgsl`, and the activation's in `shaders/activation.wgsl`.
-    fn numbers(self) -> (u32, u32) {
-        let number = |activation| match activation {
-            Activation::Relu => 0,
-            Activation::Gelu => 1,
-            Activation::GeluNew => 2,
-            Activation::Silu => 3,
-        };
-        match self {
-            Epilogue::Store => (0, 0),
-            Epilogue::Add => (1, 0),
-            Epilogue::Activate(activation) => (2, number(activation)),
-            Epilogue::Gate(activation) => (3, number(activation)),
-        }
-    }
-}
-
 /// T5LayerNorm: `x * rsqrt(mean(x^2) + eps) * gain`.
 #[derive(Clone, Copy)]
 pub struct Norm<'a> {
@@ -112,6 +94,7 @@ pub struct Linear {
     dtype: WeightDType,
     norm: bool,
     stage: Option<Stage>,
+    epilogue: Epilogue,
     x_rows: usize,
     out_rows: usize,
 }
@@ -139,8 +122,6 @@ struct Params {
     eps: f32,
     width: f32,
     first: u32,
-    epilogue: u32,
-    activation: u32,
 }
 
 /// Whether layers over so many rows have their input staged.
@@ -148,10 +129,28 @@ fn stages(target: Target, dtype: WeightDType, rows: usize) -> bool {
     dtype == WeightDType::Int8 || target == Target::Software && rows >= STAGED_ROWS
 }
 
-fn kernel(target: Target, tiling: Tiling, dtype: WeightDType, input: Input) -> Kernel {
+fn kernel(
+    target: Target,
+    tiling: Tiling,
+    dtype: WeightDType,
+    input: Input,
+    epilogue: Epilogue,
+) -> Kernel {
+    let (epilogue, activation) = match epilogue {
+        Epilogue::Store => ("STORE", Activation::Relu),
+        Epilogue::Add => ("ADD", Activation::Relu),
+        Epilogue::Activate(activation) => ("ACTIVATE", activation),
+        Epilogue::Gate(activation) => ("GATE", activation),
+    };
+    let activation = match activation {
+        Activation::Relu => "RELU",
+        Activation::Gelu => "GELU",
+        Activation::GeluNew => "GELU_NEW",
+        Activation::Silu => "SILU",
+    };
     let norm = input == Input::Plain { norm: true };
     let mut constants = format!(
-        "{}const NORM: bool = {norm};\n{}",
+        "{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {epilogue};\nconst ACTIVATION: u32 = {activation};\n{}",
         tiling.constants(),
         target.wgsl_to_read(1, "weights")
     );
@@ -193,6 +192,15 @@ fn kernel(target: Target, tiling: Tiling, dtype: WeightDType, input: Input) -> K
 }
 
 pub(super) fn variants() -> Vec<Kernel> {
+    let activations = [
+        Activation::Relu,
+        Activation::Gelu,
+        Activation::GeluNew,
+        Activation::Silu,
+    ];
+    let mut epilogues = vec![Epilogue::Store, Epilogue::Add];
+    epilogues.extend(activations.map(Epilogue::Activate));
+    epilogues.extend(activations.map(Epilogue::Gate));
     let plain = [false, true].map(|norm| Input::Plain { norm });
     let mut kernels = Vec::new();
     for target in Target::ALL {
@@ -203,11 +211,13 @@ pub(super) fn variants() -> Vec<Kernel> {
                     (_, Target::Hardware) => plain.to_vec(),
                     (_, Target::Software) => [&plain[..], &[Input::Staged]].concat(),
                 };
-                kernels.extend(
-                    inputs
-                        .into_iter()
-                        .map(|input| kernel(target, tiling, dtype, input)),
-                );
+                for input in inputs {
+                    kernels.extend(
+                        epilogues
+                            .iter()
+                            .map(|epilogue| kernel(target, tiling, dtype, input, *epilogue)),
+                    );
+                }
             }
         }
     }
@@ -240,7 +250,6 @@ impl Linear {
         if let Some(norm) = norm {
             assert!(norm.width <= weights.width && norm.gain.size() as usize >= weights.width * 4);
         }
-        let (number, activation) = epilogue.numbers();
         let params = Params {
             m: 0,
             n: 0,
@@ -251,8 +260,6 @@ impl Linear {
             eps: norm.map_or(0.0, |norm| norm.eps),
             width: norm.map_or(1.0, |norm| norm.width as f32),
             first: 0,
-            epilogue: number,
-            activation,
         };
         let parts = weights
             .parts
@@ -297,21 +304,25 @@ impl Linear {
             norm: norm.is_some(),
             stage: scratch
                 .map(|scratch| Stage::new(gpu, x, weights.width, norm, weights.dtype, scratch)),
+            epilogue,
             x_rows: x.size() as usize / (weights.width * 4),
             out_rows: out.size() as usize / (out_width * 4),
         }
     }
 
-    /// Begins to compile what any layer over so many rows needs, for whoever knows that early.
-    pub fn compile(gpu: &Gpu, dtype: WeightDType, rows: usize) {
+    /// Begins to compile what layers over so many rows that end so need, for whoever knows that early.
+    pub fn compile(gpu: &Gpu, dtype: WeightDType, rows: usize, epilogues: &[Epilogue]) {
         let target = gpu.target();
-        let inputs = if stages(target, dtype, rows) {
-            vec![Input::Staged]
+        let inputs: &[Input] = if stages(target, dtype, rows) {
+            &[Input::Staged]
         } else {
-            [false, true].map(|norm| Input::Plain { norm }).to_vec()
+            &[false, true].map(|norm| Input::Plain { norm })
         };
-        for input in inputs {
-            gpu.pipeline(&kernel(target, Tiling::choose(target, rows), dtype, input));
+        for epilogue in epilogues {
+            for input in inputs {
+                let tiling = Tiling::choose(target, rows);
+                gpu.pipeline(&kernel(target, tiling, dtype, *input, *epilogue));
+            }
         }
     }
 
@@ -339,7 +350,7 @@ impl Linear {
             None => Input::Plain { norm: self.norm },
         };
         let tiling = Tiling::choose(target, rows);
-        let pipeline = gpu.pipeline(&kernel(target, tiling, self.dtype, input));
+        let pipeline = gpu.pipeline(&kernel(target, tiling, self.dtype, input, self.epilogue));
         let (block_m, block_n) = tiling.block();
         for part in &self.parts {
             let params = Params {
