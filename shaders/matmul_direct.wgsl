@@ -1,6 +1,7 @@
 // Linear layer for software adapters: a thread is a lane of a CPU's vector and takes columns of its own, so nothing is
 // summed across threads and nothing goes through workgroup memory. Each keeps a TM x TN block of outputs in registers; a
-// workgroup computes TM x (TN * LANES) outputs; neighbours share their weights, which so come from memory once. Weights lie as layout_blocks.wgsl says. Twin: src/reference/linear.rs
+// workgroup computes TM x (TN * LANES) outputs; neighbours share their weights, which so come from memory once. Weights
+// lie as layout_blocks.wgsl says. Twin: src/reference/linear.rs
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {

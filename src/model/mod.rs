@@ -24,7 +24,7 @@ use crate::gpu::Gpu;
 use crate::ops::{Epilogue, Linear, WeightDType};
 use crate::parameters::Parameters;
 use crate::{Error, Result, T5Config};
-use weights::{Dims, Weights};
+use weights::{Dims, Weights, feed_forward_epilogue};
 
 /// A T5 model whose weights lie on a GPU.
 pub struct Model {
@@ -56,10 +56,7 @@ impl Model {
             });
         }
         // While the weights are read: the largest kernels of an encoder over a sentence and a decoder over four beams.
-        let feed_forward = match config.gated {
-            true => Epilogue::Gate(config.activation),
-            false => Epilogue::Activate(config.activation),
-        };
+        let feed_forward = feed_forward_epilogue(config);
         for rows in [16, 4] {
             let epilogues = [Epilogue::Store, Epilogue::Add, feed_forward];
             Linear::compile(gpu, dtype, rows, &epilogues);

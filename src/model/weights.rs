@@ -32,6 +32,14 @@ impl Dims {
     }
 }
 
+/// What becomes of wi's product.
+pub(super) fn feed_forward_epilogue(config: &T5Config) -> Epilogue {
+    match config.gated {
+        true => Epilogue::Gate(config.activation),
+        false => Epilogue::Activate(config.activation),
+    }
+}
+
 /// Everything the model multiplies with.
 pub(super) struct Weights {
     pub shared: Matrix,
@@ -281,24 +289,18 @@ impl Uploader<'_> {
     fn feed_forward(&mut self, parameters: &FeedForwardParameters<'_>) -> Result<FeedForward> {
         let Dims { d_model, d_ff, .. } = *self.dims;
         let (true_d_model, true_d_ff) = (self.config.d_model, self.config.d_ff);
-        let activation = self.config.activation;
-        let (wi, epilogue) = match &parameters.wi_1 {
-            None => {
-                let wi = self.matrix("wi", d_ff, d_model, |row, out| {
-                    if row < true_d_ff {
-                        read_row(&parameters.wi, row, out);
-                    }
-                })?;
-                (wi, Epilogue::Activate(activation))
-            }
-            Some(wi_1) => {
-                let wi = self.matrix("wi_0, wi_1", 2 * d_ff, d_model, |row, out| {
-                    if row / 2 < true_d_ff {
-                        read_row([&parameters.wi, wi_1][row % 2], row / 2, out);
-                    }
-                })?;
-                (wi, Epilogue::Gate(activation))
-            }
+        let epilogue = feed_forward_epilogue(self.config);
+        let wi = match &parameters.wi_1 {
+            None => self.matrix("wi", d_ff, d_model, |row, out| {
+                if row < true_d_ff {
+                    read_row(&parameters.wi, row, out);
+                }
+            })?,
+            Some(wi_1) => self.matrix("wi_0, wi_1", 2 * d_ff, d_model, |row, out| {
+                if row / 2 < true_d_ff {
+                    read_row([&parameters.wi, wi_1][row % 2], row / 2, out);
+                }
+            })?,
         };
         Ok(FeedForward {
             norm: self.vector(&parameters.layer_norm, d_model)?,

@@ -313,6 +313,7 @@ impl Linear {
     /// Begins to compile what layers over so many rows that end so need, for whoever knows that early.
     pub fn compile(gpu: &Gpu, dtype: WeightDType, rows: usize, epilogues: &[Epilogue]) {
         let target = gpu.target();
+        let tiling = Tiling::choose(target, rows);
         let inputs: &[Input] = if stages(target, dtype, rows) {
             &[Input::Staged]
         } else {
@@ -320,7 +321,6 @@ impl Linear {
         };
         for epilogue in epilogues {
             for input in inputs {
-                let tiling = Tiling::choose(target, rows);
                 gpu.pipeline(&kernel(target, tiling, dtype, *input, *epilogue));
             }
         }

@@ -8,28 +8,31 @@ use super::{
     fixture, german, json_lines, model_without, stdout, t5_gpu, text, undecided, without_adapter,
 };
 
+/// The lines of one of the files in tests/fixtures/cli.
+fn recorded(command: &str, kind: &str) -> String {
+    fs::read_to_string(fixture(&format!("cli/{command}.{kind}.jsonl"))).unwrap()
+}
+
 /// Runs a command over the requests of tests/fixtures/cli; gives its answers beside those of transformers.
 fn answers(command: &str, extra: &[&str]) -> Vec<(Value, Value)> {
-    let read = |kind| fs::read_to_string(fixture(&format!("cli/{command}.{kind}.jsonl"))).unwrap();
     let mut process = t5_gpu(
         [command, "--jsonl"]
             .into_iter()
             .chain(extra.iter().copied()),
     );
-    let output = json_lines(&stdout(process.write_stdin(read("requests"))));
-    let expected = json_lines(&read("answers"));
+    let output = json_lines(&stdout(process.write_stdin(recorded(command, "requests"))));
+    let expected = json_lines(&recorded(command, "answers"));
     assert_eq!(output.len(), expected.len());
     output.into_iter().zip(expected).collect()
 }
 
 /// The first that transformers gives for ids 17, 23, 5, 1.
 fn three_tokens() -> Value {
-    let read = |kind| fs::read_to_string(fixture(&format!("cli/generate.{kind}.jsonl"))).unwrap();
-    let requests = json_lines(&read("requests"));
+    let requests = json_lines(&recorded("generate", "requests"));
     let place = requests
         .iter()
         .position(|request| request["input_ids"] == json!([17, 23, 5, 1]));
-    let answer = &json_lines(&read("answers"))[place.unwrap()];
+    let answer = &json_lines(&recorded("generate", "answers"))[place.unwrap()];
     json!(answer["outputs"][0]["token_ids"].as_array().unwrap()[..3])
 }
 

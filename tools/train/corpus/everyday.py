@@ -83,10 +83,9 @@ class Sentence:
 
     def __init__(self, words, rng, head):
         self.words, self.rng, self.chosen, self.head = words, rng, {}, dict(part.split(":") for part in head.split())
-        who, german, self.key = self.pick("who", self.head.get("who", "subject"))["en"].split(), None, None
-        entry = self.chosen["who"]
-        german, self.key = entry["de"].rsplit(" ", 1)
-        self.who = {"en": " ".join(who), "de": german}
+        subject = self.pick("who", self.head.get("who", "subject"))
+        german, self.key = subject["de"].rsplit(" ", 1)
+        self.who = {"en": subject["en"], "de": german}
         options = [k for k in ("ich", "du", "Sie", "er", "sie", "wir", "pl") if k != self.key]
         if self.key in ("ich", "wir"):
             options = [k for k in options if k not in ("ich", "wir")]

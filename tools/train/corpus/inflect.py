@@ -74,8 +74,6 @@ def german_verb(verb, form, person, key):
         return prefix + base
     if form == "zu":
         return f"{prefix}zu{base}" if prefix else f"zu {base}"
-    if form == "will":
-        return FULL["werden"].split()[place]
     if form == "part":
         return prefix + participle(base)
     if form == "aux":
