@@ -26,7 +26,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     if (id < params.first || id >= params.first + params.count) {
         return;
     }
-    let scale = select(1.0, scales[id - params.first], SCALED);
+    var scale = 1.0;
+    if (SCALED) {
+        scale = scales[id - params.first];
+    }
     let loads = params.width4 / VECTORS;
     for (var k = local; k < loads; k += 64u) {
         let packed = read_weights(texel_of(id - params.first, k, loads));

@@ -53,12 +53,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         workgroupBarrier();
         for (var c = 0u; c < BK; c++) {
             var ws: array<Weights, TN>;
-            for (var j = 0u; j < TN; j++) {
+            for (var j = 0u; j < TN; j++) { // unrolled
                 ws[j] = load_weights(w_block[column_of(tn, j) * ROW + c]);
             }
-            for (var i = 0u; i < TM; i++) {
+            for (var i = 0u; i < TM; i++) { // unrolled
                 let input = x_block[(tm + i * THREADS_M) * ROW + c];
-                for (var j = 0u; j < TN; j++) {
+                for (var j = 0u; j < TN; j++) { // unrolled
                     acc[i * TN + j] += product(ws[j], input);
                 }
             }
@@ -74,6 +74,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             }
         }
         workgroupBarrier();
+    }
+    // Copies, so that the loops below, which need not be written out, do not keep the sums above out of registers.
+    var sums: array<f32, TM * TN>;
+    for (var i = 0u; i < TM; i++) { // unrolled
+        for (var j = 0u; j < TN; j++) { // unrolled
+            sums[i * TN + j] = f32(acc[i * TN + j]);
+        }
     }
     for (var i = 0u; i < TM; i++) {
         let row = tm + i * THREADS_M;
@@ -91,10 +98,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                 let n = n0 + column_of(tn, j);
                 if (n < params.n) {
                     var next = 0.0;
-                    if (EPILOGUE == GATE && j + 1u < TN) {
-                        next = scale * value_of(f32(acc[i * TN + j + 1u]), m, n + 1u);
+                    if (EPILOGUE == GATE && n % 2u == 0u) {
+                        next = scale * value_of(sums[i * TN + j + 1u], m, n + 1u);
                     }
-                    finish(m, n, scale * value_of(f32(acc[i * TN + j]), m, n), next);
+                    finish(m, n, scale * value_of(sums[i * TN + j], m, n), next);
                 }
             }
         }

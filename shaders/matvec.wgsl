@@ -14,16 +14,16 @@ var<workgroup> sums: array<f32, GROUPS * VALUES>;
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let group = local / LANES;
     let lane = local % LANES;
-    let n0 = (workgroup.x * GROUPS + group) * N_TILE;
-    let m0 = workgroup.y * M_TILE;
+    let n0 = (workgroup.y * GROUPS + group) * N_TILE;
+    let m0 = workgroup.x * M_TILE;
 
     // Rows past the end repeat the last one; their results are not written.
     var w_row: array<u32, N_TILE>;
-    for (var j = 0u; j < N_TILE; j++) {
+    for (var j = 0u; j < N_TILE; j++) { // unrolled
         w_row[j] = min(n0 + j, params.n - 1u) * params.loads;
     }
     var x_row: array<u32, M_TILE>;
-    for (var i = 0u; i < M_TILE; i++) {
+    for (var i = 0u; i < M_TILE; i++) { // unrolled
         x_row[i] = (params.first + min(m0 + i, params.m - 1u)) * params.loads;
     }
 
@@ -31,27 +31,29 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     var squares: array<f32, M_TILE>;
     for (var k = lane; k < params.loads; k += LANES) {
         var inputs: array<Input, M_TILE>;
-        for (var i = 0u; i < M_TILE; i++) {
+        for (var i = 0u; i < M_TILE; i++) { // unrolled
             inputs[i] = load_input(x_row[i] + k);
             if (NORM) {
                 squares[i] += squares_of(inputs[i]);
                 inputs[i] = with_gain(inputs[i], k);
             }
         }
-        for (var j = 0u; j < N_TILE; j++) {
+        for (var j = 0u; j < N_TILE; j++) { // unrolled
             let w = load_weights(read_weights(w_row[j] + k));
-            for (var i = 0u; i < M_TILE; i++) {
+            for (var i = 0u; i < M_TILE; i++) { // unrolled
                 acc[j * M_TILE + i] += product(w, inputs[i]);
             }
         }
     }
 
     let base = group * VALUES;
-    for (var v = 0u; v < PRODUCTS; v++) {
-        partial[(base + v) * LANES + lane] = f32(acc[v]);
+    for (var j = 0u; j < N_TILE; j++) { // unrolled
+        for (var i = 0u; i < M_TILE; i++) { // unrolled
+            partial[(base + j * M_TILE + i) * LANES + lane] = f32(acc[j * M_TILE + i]);
+        }
     }
     if (NORM) {
-        for (var i = 0u; i < M_TILE; i++) {
+        for (var i = 0u; i < M_TILE; i++) { // unrolled
             partial[(base + PRODUCTS + i) * LANES + lane] = squares[i];
         }
     }
@@ -73,7 +75,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                 scale *= inverseSqrt(sums[base + PRODUCTS + i] / params.width + params.eps);
             }
             var next = 0.0;
-            if (EPILOGUE == GATE && v + M_TILE < PRODUCTS) {
+            if (EPILOGUE == GATE && n % 2u == 0u && v + M_TILE < PRODUCTS) {
                 next = scale * value_of(sums[base + v + M_TILE], m0 + i, n + 1u);
             }
             finish(m0 + i, n, scale * value_of(sums[base + v], m0 + i, n), next);

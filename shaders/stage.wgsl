@@ -29,6 +29,11 @@ fn value(start: u32, k: u32) -> vec4<f32> {
     return x[start + k];
 }
 
+// Vector k of the row that begins at `start`, as four int8.
+fn packed_part(start: u32, k: u32, inverse: f32) -> u32 {
+    return pack4xI8(vec4<i32>(round(value(start, k) * inverse)));
+}
+
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
@@ -70,10 +75,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     }
     for (var t = local; t < params.texels; t += THREADS) {
         if (INT8) {
-            var packed: vec4<u32>;
-            for (var part = 0u; part < 4u; part++) {
-                packed[part] = pack4xI8(vec4<i32>(round(value(start, t * 4u + part) * inverse)));
-            }
+            let packed = vec4(packed_part(start, t * 4u, inverse), packed_part(start, t * 4u + 1u, inverse),
+                              packed_part(start, t * 4u + 2u, inverse), packed_part(start, t * 4u + 3u, inverse));
             write_staged(row * params.texels + t, packed);
         } else {
             write_staged(row * params.texels + t, bitcast<vec4<u32>>(value(start, t)));

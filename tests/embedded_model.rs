@@ -4,12 +4,13 @@
 mod common;
 
 use common::fixtures::{Sample, TOLERANCE};
-use common::{max_error, models};
+use common::max_error;
+use common::models::{self, greedy};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use t5_gpu::GenerationConfig;
 use t5_gpu::generate::{Request, StepDecoder, StepRow, generate, generate_in_turn};
-use t5_gpu::model::Model;
+use t5_gpu::model::{DeviceSelection, Model};
 use t5_gpu::model_files::ModelFiles;
 use t5_gpu::reference::Reference;
 
@@ -71,7 +72,7 @@ fn fifty_sentences_greedy_and_with_beams_are_those_of_transformers() {
         assert!(config.apply_json(options).unwrap().is_empty());
         config
     };
-    let (greedy, beams) = (config_with(&options.greedy), config_with(&options.beam_4));
+    let (greedy_options, beams) = (config_with(&options.greedy), config_with(&options.beam_4));
     for batch_size in [1, 7, 50] {
         for batch in translations.chunks(batch_size) {
             let sources: Vec<Vec<u32>> = batch
@@ -81,7 +82,7 @@ fn fifty_sentences_greedy_and_with_beams_are_those_of_transformers() {
             let mut requests = Vec::new();
             for (source, ids) in (0..).zip(&sources) {
                 assert_eq!(*ids, batch[source as usize].input_ids);
-                requests.push(Request::new(source, ids.clone(), greedy.clone()));
+                requests.push(Request::new(source, ids.clone(), greedy_options.clone()));
                 requests.push(Request::new(source, ids.clone(), beams.clone()));
             }
             let encoded = model.encode(&sources).unwrap();
@@ -111,17 +112,24 @@ fn fifty_sentences_in_greedy_runs_are_those_of_transformers() {
         translations,
     } = fixture();
     let (files, model, _) = load();
-    let mut greedy = files.generation().unwrap();
-    assert!(greedy.apply_json(&options.greedy).unwrap().is_empty());
+    let mut greedy_options = files.generation().unwrap();
+    assert!(
+        greedy_options
+            .apply_json(&options.greedy)
+            .unwrap()
+            .is_empty()
+    );
     for (batch_size, steps) in [(1, 4), (7, 3)] {
         for batch in translations.chunks(batch_size) {
             let sources: Vec<Vec<u32>> = batch.iter().map(|of| of.input_ids.clone()).collect();
             let requests: Vec<Request> = (0..)
                 .zip(&sources)
-                .map(|(source, ids)| Request::new(source, ids.clone(), greedy.clone()))
+                .map(|(source, ids)| Request::new(source, ids.clone(), greedy_options.clone()))
                 .collect();
             let encoded = model.encode(&sources).unwrap();
-            let mut decoder = model.decoder_with(&encoded, batch.len(), steps).unwrap();
+            let mut decoder = model
+                .decoder_with(&encoded, batch.len(), greedy(steps))
+                .unwrap();
             let outputs = generate(&mut decoder, &requests, &mut ()).unwrap();
             for (of, outputs) in batch.iter().zip(&outputs) {
                 assert_eq!(outputs[0].token_ids, of.greedy.token_ids, "{}", of.text);
@@ -143,24 +151,28 @@ fn fifty_sentences_in_turn_are_those_of_transformers() {
         assert!(config.apply_json(options).unwrap().is_empty());
         config
     };
-    let (greedy, beams) = (config_with(&options.greedy), config_with(&options.beam_4));
+    let (greedy_options, beams) = (config_with(&options.greedy), config_with(&options.beam_4));
     let widest = translations.iter().map(|of| of.input_ids.len()).max();
-    // Places, steps at once, and of how many one has beams.
-    for (places, steps, every) in [(5, 3, 100), (4, 1, 3)] {
+    // Places, steps at once, candidates, and of how many one has beams.
+    for (places, greedy_steps, candidates, every) in [(5, 3, 0, 100), (4, 1, 0, 3), (4, 4, 8, 3)] {
+        let selection = DeviceSelection {
+            greedy_steps,
+            candidates,
+        };
         let mut requests = Vec::new();
         let mut expected = Vec::new();
         for (index, of) in translations.iter().enumerate() {
             let (config, tokens) = if index % every == every - 1 {
                 (&beams, &of.beam_4.token_ids)
             } else {
-                (&greedy, &of.greedy.token_ids)
+                (&greedy_options, &of.greedy.token_ids)
             };
             requests.push(Request::new(0, of.input_ids.clone(), config.clone()));
             expected.push(tokens);
         }
         let slots = places * requests.iter().map(Request::slots).max().unwrap();
         let mut decoder = model
-            .empty_decoder(places, widest.unwrap(), slots, steps)
+            .empty_decoder(places, widest.unwrap(), slots, selection)
             .unwrap();
         let outputs = generate_in_turn(&mut decoder, &requests, places, &mut ()).unwrap();
         for ((outputs, expected), of) in outputs.iter().zip(expected).zip(&translations) {
@@ -168,7 +180,9 @@ fn fifty_sentences_in_turn_are_those_of_transformers() {
         }
     }
     let long = vec![5; widest.unwrap() + 1];
-    let mut decoder = model.empty_decoder(2, widest.unwrap(), 2, 1).unwrap();
+    let mut decoder = model
+        .empty_decoder(2, widest.unwrap(), 2, greedy(1))
+        .unwrap();
     assert!(decoder.enter(&[0], &[&long]).is_err());
     assert!(decoder.enter(&[2], &[&[5, 1]]).is_err());
     assert!(decoder.enter(&[0, 1], &[&[5, 1]]).is_err());

@@ -6,10 +6,12 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use common::models::greedy;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use t5_gpu::checkpoint::Checkpoint;
 use t5_gpu::generate::{Output, Request, generate};
+use t5_gpu::model::DeviceSelection;
 use t5_gpu::reference::Reference;
 use t5_gpu::{GenerationConfig, T5Config};
 
@@ -58,8 +60,8 @@ struct Model {
 #[derive(Clone, Copy, Debug)]
 enum On {
     Cpu,
-    /// Taking so many greedy steps at once.
-    Gpu(usize),
+    /// With so much of choosing tokens left to the device.
+    Gpu(DeviceSelection),
 }
 
 impl Model {
@@ -95,12 +97,12 @@ impl Model {
                     .collect();
                 generate(&mut self.reference.decoder(&hidden), &requests, &mut ()).unwrap()
             }
-            On::Gpu(greedy_steps) => {
+            On::Gpu(selection) => {
                 let encoded = self.device.encode(&sources).unwrap();
                 let slots = requests.iter().map(Request::slots).sum();
                 let mut decoder = self
                     .device
-                    .decoder_with(&encoded, slots, greedy_steps)
+                    .decoder_with(&encoded, slots, selection)
                     .unwrap();
                 generate(&mut decoder, &requests, &mut ()).unwrap()
             }
@@ -198,7 +200,16 @@ fn every_option_gives_transformers_tokens_and_scores_with_the_reference() {
 
 #[test]
 fn every_option_gives_transformers_tokens_and_scores_on_the_gpu() {
-    check_every_option(On::Gpu(3));
+    check_every_option(On::Gpu(greedy(3)));
+}
+
+/// Where options look at nothing but the best tokens of a row, these are what comes back.
+#[test]
+fn every_option_gives_transformers_tokens_and_scores_from_candidates() {
+    check_every_option(On::Gpu(DeviceSelection {
+        greedy_steps: 0,
+        candidates: 32,
+    }));
 }
 
 /// Greedy decoding with and without limits and penalties, on every kind of checkpoint.
@@ -237,7 +248,8 @@ fn greedy_tokens_are_those_of_transformers_on_every_checkpoint() {
         }
         // One by one, so that only those whose options need logits have them.
         for (of, request) in flat.iter().zip(requests) {
-            check(of, &model.run(&[request], On::Gpu(4))[0], On::Gpu(4));
+            let on = On::Gpu(greedy(4));
+            check(of, &model.run(&[request], on)[0], on);
         }
     }
     assert!(models >= 20, "{models} checkpoints");

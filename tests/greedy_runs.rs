@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::models::{load, tiny};
+use common::models::{greedy, load, tiny};
 use common::token_ids;
 use t5_gpu::checkpoint::DType;
 use t5_gpu::generate::softmax::argmax;
 use t5_gpu::generate::{Output, Request, StepDecoder, StepRow, generate};
-use t5_gpu::model::{Encoded, Model};
+use t5_gpu::model::{DeviceSelection, Encoded, Model};
 use t5_gpu::parameters;
 use t5_gpu::{GenerationConfig, T5Config};
 
@@ -48,14 +48,14 @@ fn run(
     model: &Model,
     encoded: &Encoded<'_>,
     options: &[GenerationConfig],
-    greedy_steps: usize,
+    selection: DeviceSelection,
 ) -> Vec<Vec<Output>> {
     let requests: Vec<Request> = (0..)
         .zip(options)
         .map(|(source, options)| Request::new(source, vec![1], options.clone()))
         .collect();
     let mut decoder = model
-        .decoder_with(encoded, requests.len(), greedy_steps)
+        .decoder_with(encoded, requests.len(), selection)
         .unwrap();
     generate(&mut decoder, &requests, &mut ()).unwrap()
 }
@@ -63,9 +63,9 @@ fn run(
 /// Compares all numbers of steps at once with choosing on the CPU; the lengths of the outputs.
 fn check(model: &Model, options: &[GenerationConfig]) -> Vec<usize> {
     let encoded = model.encode(&sources(options.len())).unwrap();
-    let expected = run(model, &encoded, options, 0);
+    let expected = run(model, &encoded, options, DeviceSelection::NONE);
     for steps in RUNS {
-        let found = run(model, &encoded, options, steps);
+        let found = run(model, &encoded, options, greedy(steps));
         assert_eq!(found, expected, "{steps} steps at once, {options:?}");
     }
     let lengths = expected.iter().map(|outputs| outputs[0].token_ids.len());
@@ -161,7 +161,7 @@ fn rows_at_different_positions() {
         }
     }
     // Slots 2 and 0 have a start of 5 and 2 tokens.
-    let mut decoder = model.decoder_with(&encoded, 3, 4).unwrap();
+    let mut decoder = model.decoder_with(&encoded, 3, greedy(4)).unwrap();
     let mut tokens = Vec::new();
     for (slot, steps) in [(2, 4), (2, 1), (0, 2)] {
         let start = if steps == 1 {
@@ -203,7 +203,7 @@ fn runs_out_of_order_are_errors_and_given_up_runs_leave_no_trace() {
         token: 0,
     };
     let (mut tokens, mut again) = (Vec::new(), Vec::new());
-    let mut decoder = model.decoder_with(&encoded, 1, 3).unwrap();
+    let mut decoder = model.decoder_with(&encoded, 1, greedy(3)).unwrap();
     assert!(decoder.continue_greedy(1).is_err());
     assert!(decoder.finish_greedy(&mut tokens).is_err());
     assert!(decoder.start_greedy(&[row], 4).is_err());
@@ -231,7 +231,9 @@ fn runs_out_of_order_are_errors_and_given_up_runs_leave_no_trace() {
     decoder.continue_greedy(3).unwrap();
     drop(decoder);
 
-    let mut by_logits = model.decoder_with(&encoded, 1, 0).unwrap();
+    let mut by_logits = model
+        .decoder_with(&encoded, 1, DeviceSelection::NONE)
+        .unwrap();
     assert_eq!(by_logits.greedy_steps(), 0);
     assert!(by_logits.start_greedy(&[row], 1).is_err());
 }

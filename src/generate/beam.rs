@@ -2,7 +2,7 @@ use super::candidates::{BestCandidates, Candidate};
 use super::random::Stream;
 use super::request::Plan;
 use super::softmax::{Normalizer, descending};
-use super::{Output, Search, StepResult, StepRow};
+use super::{Output, Ranking, Search, StepResult, StepRow};
 use crate::config::EarlyStopping;
 use crate::{Error, GenerationConfig, Result};
 
@@ -112,10 +112,46 @@ impl BeamSearch {
         (length as f64).powf(self.length_penalty) as f32
     }
 
-    /// Ranks every continuation of every beam. `logits` has a row a beam, or one for all.
-    fn collect_candidates(&mut self, logits: &[f32], scratch: &mut Vec<f32>) {
+    /// Ranks the continuations of every beam. `result` has a row a beam, or one for all.
+    fn collect_candidates(&mut self, result: StepResult<'_>, scratch: &mut Vec<f32>) {
         self.best.clear();
         self.normalizers.clear();
+        match result {
+            StepResult::Ranked(ranking) => self.collect_ranked(ranking),
+            StepResult::Logits(logits) => self.collect_all(logits, scratch),
+            StepResult::Argmax(_) => {}
+        }
+    }
+
+    /// Of a row's best tokens, where nothing but their log-probabilities counts.
+    fn collect_ranked(&mut self, ranking: Ranking<'_>) {
+        let rows = ranking.rows();
+        self.normalizers
+            .extend((0..rows).map(|row| ranking.normalizer(row)));
+        for (index, beam) in self.beams.iter().enumerate() {
+            let row = index.min(rows - 1);
+            let pairs = ranking.tokens(row).iter().zip(ranking.logits(row));
+            let mut candidates: Vec<Candidate> = pairs
+                .map(|(&token, &logit)| {
+                    let score = self.normalizers[row].log_probability(logit) + beam.score;
+                    Candidate {
+                        rank: score,
+                        score,
+                        beam: index,
+                        token,
+                    }
+                })
+                .collect();
+            // By token, as whole rows are offered: rounding makes equals of some.
+            candidates.sort_by_key(|candidate| candidate.token);
+            for candidate in candidates {
+                self.best.offer(candidate);
+            }
+        }
+    }
+
+    /// Of all tokens.
+    fn collect_all(&mut self, logits: &[f32], scratch: &mut Vec<f32>) {
         let first_draw = self.new_tokens() as u64 * (self.beams.len() * self.vocab_size) as u64;
         let mut rows = logits.chunks_exact(self.vocab_size);
         for (index, beam) in self.beams.iter().enumerate() {
@@ -150,7 +186,7 @@ impl BeamSearch {
     }
 
     /// The best candidates that are not complete go on.
-    fn next_beams(&self, complete: &[bool], logits: &[f32], alike: bool) -> Vec<Beam> {
+    fn next_beams(&self, complete: &[bool], result: StepResult<'_>, alike: bool) -> Vec<Beam> {
         let candidates = self.best.as_slice();
         let mut order: Vec<(f32, &Candidate)> = candidates
             .iter()
@@ -167,7 +203,7 @@ impl BeamSearch {
             .into_iter()
             .take(self.beams.len())
             .map(|(score, candidate)| {
-                let (sequence, token_logprobs) = self.extend(candidate, logits, 0);
+                let (sequence, token_logprobs) = self.extend(candidate, result, 0);
                 Beam {
                     sequence,
                     token_logprobs,
@@ -179,7 +215,7 @@ impl BeamSearch {
     }
 
     /// The best of the hypotheses so far and of the candidates among the first `num_beams` that are complete.
-    fn next_hypotheses(&self, complete: &[bool], logits: &[f32]) -> Vec<Hypothesis> {
+    fn next_hypotheses(&self, complete: &[bool], result: StepResult<'_>) -> Vec<Hypothesis> {
         enum From<'a> {
             Before(&'a Hypothesis),
             Now(&'a Candidate, bool),
@@ -205,7 +241,7 @@ impl BeamSearch {
                 From::Before(hypothesis) => hypothesis.clone(),
                 From::Now(candidate, is_finished) => {
                     let (tokens, token_logprobs) =
-                        self.extend(candidate, logits, self.plan.prompt.len());
+                        self.extend(candidate, result, self.plan.prompt.len());
                     Hypothesis {
                         tokens,
                         token_logprobs,
@@ -218,7 +254,12 @@ impl BeamSearch {
     }
 
     /// The tokens of a candidate, from the `skip`th, and their log-probabilities where they are wanted.
-    fn extend(&self, candidate: &Candidate, logits: &[f32], skip: usize) -> (Vec<u32>, Vec<f32>) {
+    fn extend(
+        &self,
+        candidate: &Candidate,
+        result: StepResult<'_>,
+        skip: usize,
+    ) -> (Vec<u32>, Vec<f32>) {
         let beam = &self.beams[candidate.beam];
         let mut tokens = Vec::with_capacity(beam.sequence.len() + 1 - skip);
         tokens.extend_from_slice(&beam.sequence[skip..]);
@@ -226,7 +267,7 @@ impl BeamSearch {
         let mut token_logprobs = Vec::new();
         if self.plan.token_logprobs {
             let row = candidate.beam.min(self.normalizers.len() - 1);
-            let logit = logits[row * self.vocab_size + candidate.token as usize];
+            let logit = result.logit(row, candidate.token, self.vocab_size);
             token_logprobs.extend_from_slice(&beam.token_logprobs);
             token_logprobs.push(self.normalizers[row].log_probability(logit));
         }
@@ -284,16 +325,26 @@ impl Search for BeamSearch {
         );
     }
 
+    fn candidates(&self) -> Option<usize> {
+        if self.fed + 1 < self.plan.prompt.len() {
+            return Some(1);
+        }
+        let length = self.beams[0].sequence.len();
+        let is_plain = self.random.is_none() && !self.plan.processors.is_active(length);
+        // All the best may follow one beam.
+        (is_plain && self.best.size() <= self.vocab_size).then_some(self.best.size())
+    }
+
     fn advance(&mut self, result: StepResult<'_>, scratch: &mut Vec<f32>) -> Result<Option<u32>> {
-        let StepResult::Logits(logits) = result else {
-            return Err(Error::Invalid("beam search needs all logits".into()));
-        };
+        if let StepResult::Argmax(_) = result {
+            return Err(Error::Invalid("beam search needs logits".into()));
+        }
         let alike = self.beams_are_alike();
         self.fed += 1;
         if self.fed < self.plan.prompt.len() {
             return Ok(None);
         }
-        self.collect_candidates(logits, scratch);
+        self.collect_candidates(result, scratch);
         let length = self.beams[0].sequence.len() + 1;
         let complete: Vec<bool> = self
             .best
@@ -301,8 +352,8 @@ impl Search for BeamSearch {
             .iter()
             .map(|candidate| self.plan.is_complete(length, candidate.token))
             .collect();
-        let beams = self.next_beams(&complete, logits, alike);
-        self.hypotheses = self.next_hypotheses(&complete, logits);
+        let beams = self.next_beams(&complete, result, alike);
+        self.hypotheses = self.next_hypotheses(&complete, result);
         self.beams = beams;
 
         let full = self

@@ -25,6 +25,11 @@ impl BestCandidates {
         }
     }
 
+    /// How many it keeps.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     pub fn as_slice(&self) -> &[Candidate] {
         &self.kept
     }

@@ -34,6 +34,11 @@ impl Chain {
         self.fed + 1 < self.plan.prompt.len()
     }
 
+    /// Whether the likeliest token is the next one, whatever it is.
+    fn is_plain(&self) -> bool {
+        self.random.is_none() && !self.plan.processors.is_active(self.sequence.len())
+    }
+
     fn choose(&mut self, logits: &[f32], scratch: &mut Vec<f32>) -> Result<u32> {
         let scores = if self.plan.processors.is_active(self.sequence.len()) {
             scratch.clear();
@@ -97,6 +102,10 @@ impl Search for Chain {
         }
     }
 
+    fn candidates(&self) -> Option<usize> {
+        (self.feeds_prompt() || self.is_plain()).then_some(1)
+    }
+
     fn advance(&mut self, result: StepResult<'_>, scratch: &mut Vec<f32>) -> Result<Option<u32>> {
         let feeds_prompt = self.feeds_prompt();
         self.fed += 1;
@@ -105,6 +114,14 @@ impl Search for Chain {
         }
         let token = match result {
             StepResult::Argmax(token) => token,
+            StepResult::Ranked(ranking) => {
+                if self.plan.token_logprobs {
+                    let logit = ranking.logits(0)[0];
+                    self.token_logprobs
+                        .push(ranking.normalizer(0).log_probability(logit));
+                }
+                ranking.tokens(0)[0]
+            }
             StepResult::Logits(logits) => self.choose(logits, scratch)?,
         };
         self.sequence.push(token);

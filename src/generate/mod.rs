@@ -8,10 +8,12 @@ mod candidates;
 mod chain;
 pub mod processors;
 pub mod random;
+mod ranking;
 mod request;
 mod scheduler;
 pub mod softmax;
 
+pub use ranking::Ranking;
 pub use request::{Output, Request};
 pub use scheduler::{Observer, generate, generate_in_turn};
 
@@ -52,6 +54,21 @@ pub trait StepDecoder {
     fn enter(&mut self, places: &[u32], sources: &[&[u32]]) -> Result<()> {
         let _ = (places, sources);
         Err(Error::Invalid("this decoder's sources are fixed".into()))
+    }
+
+    /// How many of each row's best tokens [`Self::step_ranked`] can find at most; 0 where the decoder gives all logits
+    /// and nothing else.
+    fn ranks(&self) -> usize {
+        0
+    }
+
+    /// [`Self::step`] that gives each row's `count` best tokens in place of all its logits.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    fn step_ranked(&mut self, rows: &[StepRow], count: usize) -> Result<Ranking<'_>> {
+        let _ = (rows, count);
+        Err(gives_logits_alone())
     }
 
     /// How many steps a greedy run has best, and at most; 0 where the decoder gives logits and nothing else.
@@ -100,8 +117,24 @@ fn gives_logits_alone() -> Error {
 enum StepResult<'a> {
     /// `[rows, vocab_size]`
     Logits(&'a [f32]),
+    /// The best tokens of each row.
+    Ranked(Ranking<'a>),
     /// The likeliest token of a search's only row.
     Argmax(u32),
+}
+
+impl StepResult<'_> {
+    /// The logit of a token of a row; minus infinity where it is not known.
+    fn logit(self, row: usize, token: u32, vocab_size: usize) -> f32 {
+        match self {
+            StepResult::Logits(logits) => logits[row * vocab_size + token as usize],
+            StepResult::Ranked(ranking) => {
+                let rank = ranking.tokens(row).iter().position(|&one| one == token);
+                rank.map_or(f32::NEG_INFINITY, |rank| ranking.logits(row)[rank])
+            }
+            StepResult::Argmax(_) => f32::NEG_INFINITY,
+        }
+    }
 }
 
 /// How far a search can go when each step is fed the likeliest token of the step before.
@@ -123,6 +156,10 @@ trait Search: Send {
     fn greedy_steps(&self, most: usize) -> GreedySteps {
         let _ = most;
         GreedySteps::default()
+    }
+    /// How many of each row's best tokens it needs to know to choose; `None` where it needs all logits.
+    fn candidates(&self) -> Option<usize> {
+        None
     }
     /// Takes the logits of the rows last wanted, in order, and chooses. `scratch` is memory to work in. Returns the token
     /// that this step has decided, if it has.

@@ -5,7 +5,7 @@ use super::beam::BeamSearch;
 use super::chain::Chain;
 use super::random::{self, Stream};
 use super::request::{Output, Plan, Request};
-use super::{Search, StepDecoder, StepResult, StepRow};
+use super::{Ranking, Search, StepDecoder, StepResult, StepRow};
 use crate::{Error, Result};
 
 /// Follows a generation as it goes. `()` does not look.
@@ -182,6 +182,10 @@ impl<'a> Batch<'a> {
             }
             if self.greedy_steps(0, decoder.greedy_steps()) > 0 {
                 self.run_greedy(decoder, &rows)?;
+            } else if let Some(count) = self.candidates(decoder.ranks()) {
+                let ranking = decoder.step_ranked(&rows, count)?;
+                check_ranking(ranking, rows.len(), vocab_size)?;
+                self.advance(1, &|rows| StepResult::Ranked(ranking.of_rows(rows.clone())))?;
             } else {
                 self.step(decoder.step(&rows)?, rows.len(), vocab_size)?;
             }
@@ -269,6 +273,14 @@ impl<'a> Batch<'a> {
             wanted = wanted.max(steps.wanted);
         }
         allowed.min(wanted).saturating_sub(under_way)
+    }
+
+    /// How many of each row's best tokens are enough for every search, if `most` are.
+    fn candidates(&self, most: usize) -> Option<usize> {
+        self.undone()
+            .map(|active| active.search.candidates())
+            .try_fold(1, |count, wanted| Some(count.max(wanted?)))
+            .filter(|&count| count <= most)
     }
 
     fn undone(&self) -> impl Iterator<Item = &Running> {
@@ -401,6 +413,25 @@ fn check_tokens(tokens: usize, wanted: usize) -> Result<()> {
     )))
 }
 
+fn check_ranking(ranking: Ranking<'_>, rows: usize, vocab_size: usize) -> Result<()> {
+    if ranking.rows() != rows {
+        return Err(Error::Gpu(format!(
+            "a decoder step ranked {} rows in place of {rows}",
+            ranking.rows()
+        )));
+    }
+    // What is not a number comes before and after nothing, so such a row has no best tokens.
+    let in_vocabulary = |&token: &u32| (token as usize) < vocab_size;
+    if (0..rows).all(|row| ranking.tokens(row).iter().all(in_vocabulary)) {
+        return Ok(());
+    }
+    Err(not_numbers())
+}
+
+fn not_numbers() -> Error {
+    Error::Gpu("a decoder step gave logits that are not numbers: try `t5-gpu verify`".into())
+}
+
 fn check_logits(logits: &[f32], rows: usize, vocab_size: usize) -> Result<()> {
     if logits.len() != rows * vocab_size {
         return Err(Error::Gpu(format!(
@@ -414,9 +445,7 @@ fn check_logits(logits: &[f32], rows: usize, vocab_size: usize) -> Result<()> {
         .step_by(vocab_size.max(1))
         .any(|logit| logit.is_nan())
     {
-        return Err(Error::Gpu(
-            "a decoder step gave logits that are not numbers: try `t5-gpu verify`".into(),
-        ));
+        return Err(not_numbers());
     }
     Ok(())
 }

@@ -44,6 +44,15 @@ impl Normalizer {
         }
     }
 
+    /// From the largest score and the sum over all of exp(score - max).
+    pub fn from_parts(max: f32, sum: f32) -> Self {
+        Self {
+            max,
+            sum,
+            log_sum: f64::from(sum).ln() as f32,
+        }
+    }
+
     /// The probability of a token with this score.
     pub fn probability(&self, score: f32) -> f32 {
         exp(score - self.max) / self.sum

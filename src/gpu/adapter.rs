@@ -49,6 +49,9 @@ pub(super) fn required_features() -> wgpu::Features {
     wgpu::Features::IMMEDIATES
 }
 
+/// Threads of the largest workgroup of any kernel.
+const LARGEST_WORKGROUP: u32 = 256;
+
 pub(super) fn instance() -> wgpu::Instance {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
@@ -59,7 +62,10 @@ pub(super) fn instance() -> wgpu::Instance {
 /// Usable adapters with their descriptions: discrete before integrated before virtual before software.
 pub(super) fn adapters(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, DeviceInfo)> {
     let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-    adapters.retain(|adapter| adapter.features().contains(required_features()));
+    adapters.retain(|adapter| {
+        adapter.features().contains(required_features())
+            && adapter.limits().max_compute_invocations_per_workgroup >= LARGEST_WORKGROUP
+    });
     adapters.sort_by_key(|adapter| rank(adapter.get_info().device_type));
     adapters
         .into_iter()
@@ -124,7 +130,7 @@ pub fn devices() -> Vec<DeviceInfo> {
         .collect()
 }
 
-/// Picks by index or by part of the name (in any case); with no selector, the best.
+/// Picks by index or else by part of the name (in any case); with no selector, the best.
 pub(super) fn choose(
     mut adapters: Vec<(wgpu::Adapter, DeviceInfo)>,
     selector: Option<&str>,
@@ -134,15 +140,15 @@ pub(super) fn choose(
     }
     let position = match selector {
         None => Some(0),
-        Some(wanted) => match wanted.parse::<usize>() {
-            Ok(index) => (index < adapters.len()).then_some(index),
-            Err(_) => {
-                let wanted = wanted.to_lowercase();
+        Some(wanted) => {
+            let index = wanted.parse::<usize>().ok();
+            let named = wanted.to_lowercase();
+            index.filter(|index| *index < adapters.len()).or_else(|| {
                 adapters
                     .iter()
-                    .position(|(_, info)| info.name.to_lowercase().contains(&wanted))
-            }
-        },
+                    .position(|(_, info)| info.name.to_lowercase().contains(&named))
+            })
+        }
     };
     match position {
         Some(position) => Ok(adapters.swap_remove(position)),

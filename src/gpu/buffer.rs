@@ -117,14 +117,8 @@ impl Gpu {
         Ok(made)
     }
 
-    /// Hands uploads that are waiting to the device, and frees the staging memory of those that are done.
-    pub fn flush(&self) -> Result<()> {
-        self.queue.submit([]);
-        let _ = self.device.poll(wgpu::PollType::Poll);
-        self.check()
-    }
-
-    /// Waits until the device has done all that it was given; for measuring.
+    /// Waits until the device has done all that it was given: for measuring, and so that the staging memory of uploads is
+    /// free again.
     ///
     /// # Errors
     /// [`Error::Gpu`] where the device is lost or something before has failed.

@@ -68,6 +68,9 @@ impl Kernel {
     }
 }
 
+/// What a kernel's source is made of: constants and parts. Making it takes as long as a short step on a GPU.
+pub(super) type Key = (String, Vec<&'static str>);
+
 /// Bytes of immediates (push constants) a kernel's `Params` may have: every backend offers these.
 pub(super) const IMMEDIATES_BYTES: u32 = 64;
 
@@ -104,16 +107,17 @@ impl Gpu {
     /// The compiled form of `kernel`. Compilation begins at its first use and goes on beside whatever follows, until
     /// a plan with it is run.
     pub fn pipeline(&self, kernel: &Kernel) -> Arc<Pipeline> {
-        let source = kernel.source();
+        let key = (kernel.constants.clone(), kernel.parts.clone());
         let mut pipelines = self.pipelines.lock().unwrap();
-        if let Some(pipeline) = pipelines.get(&source) {
+        if let Some(pipeline) = pipelines.get(&key) {
             return pipeline.clone();
         }
+        let source = kernel.source();
         let pipeline = Arc::new(Pipeline {
             name: kernel.name,
             raw: OnceLock::new(),
         });
-        pipelines.insert(source.clone(), pipeline.clone());
+        pipelines.insert(key, pipeline.clone());
         let (device, checked) = (self.device.clone(), self.checked_shaders);
         let layout = self.layout(kernel.bindings).pipeline;
         let compiled = pipeline.clone();

@@ -61,7 +61,7 @@ pub struct Gpu {
     target: Target,
     checked_shaders: bool,
     allocated: Arc<AtomicU64>,
-    pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
+    pipelines: Mutex<HashMap<kernel::Key, Arc<Pipeline>>>,
     layouts: Mutex<HashMap<&'static [Access], kernel::Layout>>,
     /// Kernel times, while profiling.
     profile: Mutex<Option<profile::Profile>>,
@@ -117,7 +117,9 @@ impl Gpu {
             .max_binding_bytes
             .unwrap_or(u64::MAX)
             .min(limits.max_storage_buffer_binding_size)
-            .min(limits.max_buffer_size);
+            .min(limits.max_buffer_size)
+            // Kernels count bytes, four to an element, in u32.
+            .min(u64::from(u32::MAX) & !15);
         let own_target = if info.is_software() {
             Target::Software
         } else {

@@ -38,6 +38,8 @@ enum Step {
         from: wgpu::Buffer,
         to: wgpu::Buffer,
     },
+    /// What comes after goes to the device in a submit of its own.
+    Cut,
 }
 
 pub(super) struct Dispatch {
@@ -83,6 +85,11 @@ impl Plan {
         });
     }
 
+    /// Ends a submit here: systems take a GPU back from whoever keeps it busy for a second or two with one.
+    pub fn push_cut(&mut self) {
+        self.steps.push(Step::Cut);
+    }
+
     /// Forgets the steps, keeps the memory.
     pub fn clear(&mut self) {
         self.steps.clear();
@@ -126,7 +133,7 @@ impl Gpu {
         }))
     }
 
-    /// Runs the plan in one submit, and in one compute pass where it has no copies; with a readback, waits and brings back
+    /// Runs the plan, in one submit where it has no cuts and in one compute pass where it has no copies either; with a readback, waits and brings back
     /// the first `elements` f32 of a buffer.
     ///
     /// # Errors
@@ -149,7 +156,7 @@ impl Gpu {
         }
     }
 
-    /// Encodes the plan `times` times over. While profiling, its dispatches are run at once.
+    /// Encodes the plan `times` times over. What is before a cut and, while profiling, every dispatch is run at once.
     pub(super) fn encode(&self, plan: &Plan, times: usize) -> Result<wgpu::CommandEncoder> {
         let mut profile = self.profile.lock().unwrap();
         let mut encoder = self.device.create_command_encoder(&Default::default());
@@ -158,6 +165,10 @@ impl Gpu {
             match step {
                 Step::Copy { from, to } => {
                     encoder.copy_buffer_to_buffer(from, 0, to, 0, from.size());
+                    steps.next();
+                }
+                Step::Cut => {
+                    self.submit_before(&mut encoder);
                     steps.next();
                 }
                 Step::Dispatch(_) => {
@@ -176,17 +187,20 @@ impl Gpu {
                     }
                     drop(pass);
                     if let Some(profile) = profile.as_mut() {
-                        let before = std::mem::replace(
-                            &mut encoder,
-                            self.device.create_command_encoder(&Default::default()),
-                        );
-                        self.queue.submit([before.finish()]);
+                        self.submit_before(&mut encoder);
                         self.run_profiled(&measured, profile)?;
                     }
                 }
             }
         }
         Ok(encoder)
+    }
+
+    /// Submits what has been encoded and leaves an empty encoder.
+    fn submit_before(&self, encoder: &mut wgpu::CommandEncoder) {
+        let next = self.device.create_command_encoder(&Default::default());
+        self.queue
+            .submit([std::mem::replace(encoder, next).finish()]);
     }
 }
 

@@ -19,8 +19,9 @@ pub struct KernelTime {
     pub total: Duration,
 }
 
-/// Dispatches whose timestamps one query set holds: two queries each, of at most 4096.
-const DISPATCHES_A_SET: usize = 2048;
+/// Dispatches whose timestamps one query set holds: two queries each, of at most 4096; and Metal has 4096 command buffers
+/// at a time, of which a pass takes two.
+const DISPATCHES_A_SET: usize = 1024;
 
 /// Times by kernel.
 pub(super) type Profile = BTreeMap<&'static str, (usize, Duration)>;

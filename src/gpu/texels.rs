@@ -97,7 +97,12 @@ impl Gpu {
     /// # Errors
     /// Those of [`Gpu::buffer`].
     pub fn texels(&self, label: &str, bytes: u64) -> Result<Texels> {
-        self.texels_filled(label, bytes, |_| ())
+        if self.target == Target::Software {
+            return self.texels_filled(label, bytes, |_| ());
+        }
+        let words = bytes.div_ceil(TEXEL_BYTES).max(1);
+        let buffer = self.buffer(label, words * TEXEL_BYTES)?;
+        Ok(self.counted(Place::Buffer(buffer.raw.clone()), words, buffer.size()))
     }
 
     /// Texels that `fill` writes piece by piece, by offset in bytes; what it leaves out is zero.
@@ -127,13 +132,18 @@ impl Gpu {
             }
         };
         self.check()?;
+        Ok(self.counted(place, words, bytes))
+    }
+
+    /// Texels of `bytes`, which count from now on.
+    fn counted(&self, place: Place, words: u64, bytes: u64) -> Texels {
         self.allocated.fetch_add(bytes, Ordering::Relaxed);
-        Ok(Texels {
+        Texels {
             place,
             words,
             bytes,
             allocated: self.allocated.clone(),
-        })
+        }
     }
 
     /// Fills a texture of `bytes` by way of a buffer, which is gone when the device has copied it.

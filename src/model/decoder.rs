@@ -3,11 +3,11 @@
 use super::greedy::Greedy;
 use super::kv_cache::KvCache;
 use super::sources::Sources;
-use super::{Encoded, Model};
-use crate::generate::{StepDecoder, StepRow};
+use super::{DeviceSelection, Encoded, Model};
+use crate::generate::{Ranking, StepDecoder, StepRow};
 use crate::gpu::{Buffer, Plan, Readback};
 use crate::ops::{
-    Argmax, CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear, Staged,
+    Argmax, CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear, Staged, TopK,
 };
 use crate::{Error, Result};
 
@@ -23,7 +23,9 @@ pub struct Decoder<'a> {
     /// What `plan` is for.
     planned: Option<Planned>,
     greedy: Greedy,
-    /// The logits' way back.
+    /// Candidates a row at most.
+    candidates: usize,
+    /// The way back of logits or candidates.
     readback: Readback,
     row_data: Vec<[u32; 4]>,
 }
@@ -32,8 +34,18 @@ pub struct Decoder<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Planned {
     rows: usize,
-    /// Whether the step ends with the likeliest tokens being fed to the next one.
-    argmax: bool,
+    end: End,
+}
+
+/// How a step ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// With logits.
+    Logits,
+    /// With so many of each row's best tokens.
+    Ranking(usize),
+    /// With the likeliest tokens being fed to the next step.
+    Argmax,
 }
 
 /// The buffers of a step, a row a hypothesis.
@@ -52,6 +64,8 @@ struct Activations {
     inner_layer: Buffer,
     /// `[rows, vocab_size]`
     logits: Buffer,
+    /// `[rows, 2 + 2 * candidates]` u32
+    ranking: Buffer,
     /// Staged inputs, where layers take such
     scratch: Option<Staged>,
 }
@@ -61,6 +75,7 @@ struct Ops {
     embed: Embed,
     blocks: Vec<BlockOps>,
     head: Linear,
+    top_k: TopK,
     argmax: Argmax,
 }
 
@@ -81,11 +96,10 @@ impl Model {
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Gpu`].
     pub fn decoder<'a>(&'a self, encoded: &'a Encoded<'a>, slots: usize) -> Result<Decoder<'a>> {
-        self.decoder_with(encoded, slots, self.greedy_steps())
+        self.decoder_with(encoded, slots, self.device_selection())
     }
 
-    /// [`Model::decoder`] that takes at most `greedy_steps` greedy steps in one submit, in place of as many as suit the
-    /// device; with 0, all tokens are chosen on the CPU.
+    /// [`Model::decoder`] that leaves so much of choosing tokens to the device, in place of what suits it.
     ///
     /// # Errors
     /// As [`Model::decoder`].
@@ -93,10 +107,10 @@ impl Model {
         &'a self,
         encoded: &'a Encoded<'a>,
         slots: usize,
-        greedy_steps: usize,
+        selection: DeviceSelection,
     ) -> Result<Decoder<'a>> {
         let sources = Sources::of(self, encoded)?;
-        self.decoder_of(sources, slots, greedy_steps)
+        self.decoder_of(sources, slots, selection)
     }
 
     /// A decoder with empty places for sources of up to `width` tokens, which enter by [`StepDecoder::enter`].
@@ -108,21 +122,22 @@ impl Model {
         places: usize,
         width: usize,
         slots: usize,
-        greedy_steps: usize,
+        selection: DeviceSelection,
     ) -> Result<Decoder<'_>> {
         let sources = Sources::empty(self, places, width)?;
-        self.decoder_of(sources, slots, greedy_steps)
+        self.decoder_of(sources, slots, selection)
     }
 
     fn decoder_of(
         &self,
         sources: Sources,
         slots: usize,
-        greedy_steps: usize,
+        selection: DeviceSelection,
     ) -> Result<Decoder<'_>> {
         let slots = slots.max(1);
         let gpu = &self.gpu;
         let cache = KvCache::new(gpu, self.config.num_decoder_layers, slots, self.dims.inner)?;
+        let candidates = selection.candidates.min(self.config.vocab_size);
         let buffer = |label, width: usize| gpu.buffer(label, (slots * width * 4) as u64);
         let activations = Activations {
             rows: buffer("decoder rows", 4)?,
@@ -132,9 +147,10 @@ impl Model {
             attended: buffer("decoder attention", self.dims.inner)?,
             inner_layer: buffer("decoder feed-forward", self.dims.d_ff)?,
             logits: buffer("logits", self.config.vocab_size)?,
+            ranking: buffer("candidates", 2 + 2 * candidates)?,
             scratch: self.scratch(slots)?,
         };
-        let greedy = Greedy::new(gpu, slots, greedy_steps)?;
+        let greedy = Greedy::new(gpu, slots, selection.greedy_steps)?;
         let ops = Ops::new(self, &sources, &cache, &activations, &greedy);
         Ok(Decoder {
             model: self,
@@ -145,6 +161,7 @@ impl Model {
             plan: Plan::default(),
             planned: None,
             greedy,
+            candidates,
             readback: gpu.readback(slots * self.config.vocab_size)?,
             row_data: Vec::with_capacity(slots),
         })
@@ -168,6 +185,7 @@ impl Ops {
             attended,
             inner_layer,
             logits,
+            ranking,
             scratch,
         } = activations;
         let scratch = scratch.as_ref();
@@ -229,6 +247,7 @@ impl Ops {
             embed: Embed::new(gpu, rows, 4, &model.weights.shared, x),
             blocks: blocks.collect(),
             head: model.head(x, false, logits, scratch),
+            top_k: TopK::new(gpu, logits, model.config.vocab_size, ranking),
             argmax: Argmax::new(
                 gpu,
                 logits,
@@ -254,8 +273,10 @@ impl Ops {
             block.wo.record(gpu, rows, plan);
         }
         self.head.record(gpu, rows, plan);
-        if planned.argmax {
-            self.argmax.record(gpu, rows, plan);
+        match planned.end {
+            End::Logits => {}
+            End::Ranking(count) => self.top_k.record(gpu, rows, count, plan),
+            End::Argmax => self.argmax.record(gpu, rows, plan),
         }
     }
 }
@@ -287,6 +308,7 @@ impl Decoder<'_> {
         }
         Ok(())
     }
+
     /// Makes room in the cache for so many positions.
     fn reserve(&mut self, positions: usize) -> Result<()> {
         if self.cache.reserve(&self.model.gpu, positions)? {
@@ -328,9 +350,28 @@ impl Decoder<'_> {
         }
     }
 
+    /// One step and what it ends with, logits or a ranking, back to the host.
+    fn run(&mut self, rows: &[StepRow], end: End) -> Result<()> {
+        self.prepare(rows, 1)?;
+        let planned = Planned {
+            rows: rows.len(),
+            end,
+        };
+        self.plan_for(planned);
+        let (result, width) = match end {
+            End::Ranking(count) => (&self.activations.ranking, 2 + 2 * count),
+            _ => (&self.activations.logits, self.model.config.vocab_size),
+        };
+        let back = (result, rows.len() * width, &mut self.readback);
+        self.model.gpu.run(&self.plan, Some(back))
+    }
+
     fn submit_greedy(&mut self, steps: usize) -> Result<()> {
         let rows = self.greedy.rows();
-        self.plan_for(Planned { rows, argmax: true });
+        self.plan_for(Planned {
+            rows,
+            end: End::Argmax,
+        });
         self.greedy.submit(&self.model.gpu, &self.plan, steps)
     }
 }
@@ -341,16 +382,23 @@ impl StepDecoder for Decoder<'_> {
     }
 
     fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]> {
-        self.prepare(rows, 1)?;
-        let planned = Planned {
-            rows: rows.len(),
-            argmax: false,
-        };
-        self.plan_for(planned);
-        let elements = rows.len() * self.model.config.vocab_size;
-        let logits = (&self.activations.logits, elements, &mut self.readback);
-        self.model.gpu.run(&self.plan, Some(logits))?;
+        self.run(rows, End::Logits)?;
         Ok(self.readback.floats())
+    }
+
+    fn ranks(&self) -> usize {
+        self.candidates
+    }
+
+    fn step_ranked(&mut self, rows: &[StepRow], count: usize) -> Result<Ranking<'_>> {
+        if !(1..=self.candidates).contains(&count) {
+            return Err(Error::Invalid(format!(
+                "{count} candidates a row, room for {}",
+                self.candidates
+            )));
+        }
+        self.run(rows, End::Ranking(count))?;
+        Ok(Ranking::new(self.readback.words(), count))
     }
 
     fn enter(&mut self, places: &[u32], sources: &[&[u32]]) -> Result<()> {

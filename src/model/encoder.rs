@@ -116,7 +116,7 @@ impl Model {
     ) -> Result<Encoded<'_>> {
         let (batch, hidden) =
             self.batch(&[], Some(hidden), attention_mask, &mut Plan::default())?;
-        self.gpu.flush()?;
+        self.gpu.wait()?;
         Ok(Encoded {
             model: self,
             batch,

@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::Model;
 use crate::generate::StepRow;
-use crate::gpu::{Buffer, Gpu, Plan, Readback, Target};
+use crate::gpu::{Buffer, Gpu, Plan, Readback};
 use crate::{Error, Result};
 
 /// Greedy runs under way and where their tokens are.
@@ -29,17 +28,6 @@ struct Run {
     steps: usize,
     /// Which way back it takes.
     readback: usize,
-}
-
-impl Model {
-    /// How many greedy steps are worth submitting together on this device. A GPU is kept from waiting for the host; where
-    /// the device is the host's CPU there is nothing to wait for, and a step too many costs more.
-    pub fn greedy_steps(&self) -> usize {
-        match self.gpu.target() {
-            Target::Hardware => 4,
-            Target::Software => 1,
-        }
-    }
 }
 
 impl Greedy {

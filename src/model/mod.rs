@@ -6,6 +6,7 @@ mod forward;
 mod greedy;
 mod kv_cache;
 mod layers;
+mod selection;
 mod sources;
 mod stack;
 mod teacher_forcing;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use decoder::Decoder;
 pub use encoder::{EncodeOptions, Encoded};
 pub use forward::{ForwardInputs, ForwardOutputs};
+pub use selection::DeviceSelection;
 pub use teacher_forcing::DecodeOptions;
 pub use trace::{Trace, TraceOptions};
 
@@ -59,7 +61,7 @@ impl Model {
         let feed_forward = feed_forward_epilogue(config);
         for rows in [16, 4] {
             let epilogues = [Epilogue::Store, Epilogue::Add, feed_forward];
-            Linear::compile(gpu, dtype, rows, &epilogues);
+            Linear::compile(gpu, dtype, rows, dims.d_model, &epilogues);
         }
         let weights = Weights::upload(gpu, config, &dims, parameters, dtype, progress)?;
         Ok(Model {

@@ -95,6 +95,9 @@ pub struct Linear {
     norm: bool,
     stage: Option<Stage>,
     epilogue: Epilogue,
+    /// Of the weights.
+    columns: usize,
+    width: usize,
     x_rows: usize,
     out_rows: usize,
 }
@@ -305,15 +308,23 @@ impl Linear {
             stage: scratch
                 .map(|scratch| Stage::new(gpu, x, weights.width, norm, weights.dtype, scratch)),
             epilogue,
+            columns: weights.rows,
+            width: weights.width,
             x_rows: x.size() as usize / (weights.width * 4),
             out_rows: out.size() as usize / (out_width * 4),
         }
     }
 
-    /// Begins to compile what layers over so many rows that end so need, for whoever knows that early.
-    pub fn compile(gpu: &Gpu, dtype: WeightDType, rows: usize, epilogues: &[Epilogue]) {
+    /// Begins to compile what layers of so many outputs over so many rows that end so need, for whoever knows that early.
+    pub fn compile(
+        gpu: &Gpu,
+        dtype: WeightDType,
+        rows: usize,
+        outputs: usize,
+        epilogues: &[Epilogue],
+    ) {
         let target = gpu.target();
-        let tiling = Tiling::choose(target, rows);
+        let tiling = Tiling::choose(target, rows, outputs);
         let inputs: &[Input] = if stages(target, dtype, rows) {
             &[Input::Staged]
         } else {
@@ -324,6 +335,11 @@ impl Linear {
                 gpu.pipeline(&kernel(target, tiling, dtype, *input, *epilogue));
             }
         }
+    }
+
+    /// Multiplications that so many rows take.
+    pub fn work(&self, rows: usize) -> usize {
+        rows.saturating_mul(self.columns).saturating_mul(self.width)
     }
 
     /// Computes the first `rows` rows.
@@ -349,7 +365,7 @@ impl Linear {
             }
             None => Input::Plain { norm: self.norm },
         };
-        let tiling = Tiling::choose(target, rows);
+        let tiling = Tiling::choose(target, rows, self.columns);
         let pipeline = gpu.pipeline(&kernel(target, tiling, self.dtype, input, self.epilogue));
         let (block_m, block_n) = tiling.block();
         for part in &self.parts {
@@ -360,9 +376,10 @@ impl Linear {
             };
             let columns = params.n.div_ceil(block_n as u32);
             let rows = params.m.div_ceil(block_m as u32);
-            let workgroups = match target {
-                Target::Hardware => [columns, rows, 1],
-                Target::Software => [rows, columns, 1],
+            // Neighbours share weights, but where blocks of x are large, too.
+            let workgroups = match tiling {
+                Tiling::Matmul { .. } => [columns, rows, 1],
+                Tiling::Matvec { .. } | Tiling::Direct { .. } => [rows, columns, 1],
             };
             let binding = match input {
                 Input::Staged => &part.staged,

@@ -178,7 +178,7 @@ impl Matrix {
                 rows: part_rows,
                 scales,
             });
-            gpu.flush()?;
+            gpu.wait()?;
         }
         Ok(Matrix {
             parts,

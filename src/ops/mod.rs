@@ -12,6 +12,7 @@ mod matrix;
 mod rms_norm;
 mod stage;
 mod tiling;
+mod top_k;
 
 pub use argmax::Argmax;
 pub use attention::{Attention, AttentionArgs};
@@ -21,6 +22,7 @@ pub use linear::{Epilogue, Linear, LinearArgs, Norm};
 pub use matrix::{Matrix, WeightDType};
 pub use rms_norm::RmsNorm;
 pub use stage::Staged;
+pub use top_k::TopK;
 
 use crate::gpu::Kernel;
 
@@ -35,6 +37,7 @@ pub fn kernels() -> Vec<Kernel> {
     kernels.extend(linear::variants());
     kernels.extend(stage::variants());
     kernels.extend(argmax::variants());
+    kernels.extend(top_k::variants());
     kernels.extend(attention::variants());
     kernels.extend(attention_cached::variants());
     kernels

@@ -38,6 +38,11 @@ const HARDWARE: Tilings = &[
     (usize::MAX, matmul(8, 8, 8, 8)),
 ];
 
+/// Large blocks of so few rows leave most of a large GPU idle where there are fewer workgroups than [`BUSY`]; small ones
+/// read the weights again and again, but out of a cache.
+const FEW_ROWS: usize = 64;
+const BUSY: usize = 128;
+
 /// Software adapters run the threads of a workgroup a vector at a time, one after the other, and every barrier, like every
 /// trip through workgroup memory, costs without gaining anything.
 const SOFTWARE: Tilings = &[
@@ -70,13 +75,19 @@ impl Tiling {
         Self::table(target).iter().map(|(_, tiling)| *tiling)
     }
 
-    /// The tiling for so many rows.
-    pub fn choose(target: Target, rows: usize) -> Tiling {
-        Self::table(target)
+    /// The tiling for so many rows and outputs.
+    pub fn choose(target: Target, rows: usize, outputs: usize) -> Tiling {
+        let tiling = Self::table(target)
             .iter()
             .find(|(most, _)| rows <= *most)
             .expect("the last takes any number")
-            .1
+            .1;
+        let (block_m, block_n) = tiling.block();
+        let workgroups = rows.div_ceil(block_m) * outputs.div_ceil(block_n);
+        match tiling {
+            Tiling::Matmul { .. } if rows <= FEW_ROWS && workgroups < BUSY => matvec(4),
+            _ => tiling,
+        }
     }
 
     fn table(target: Target) -> Tilings {

@@ -15,7 +15,7 @@ use self::batches::{Limits, Shape, Told, in_batches, in_turn};
 use crate::generate::{self, Observer};
 use crate::gpu::{DeviceInfo, Gpu};
 use crate::language::Language;
-use crate::model::Model;
+use crate::model::{DeviceSelection, Model};
 use crate::model_files::ModelFiles;
 use crate::ops::WeightDType;
 use crate::parameters::Parameters;
@@ -82,8 +82,7 @@ pub struct Pipeline {
     tokenizer: Option<Tokenizer>,
     generation: GenerationConfig,
     limits: Limits,
-    /// Greedy steps that go to the device at once; 0 leaves choosing to the CPU.
-    greedy_steps: usize,
+    selection: DeviceSelection,
 }
 
 impl Pipeline {
@@ -139,7 +138,7 @@ impl Pipeline {
             },
         };
         Ok(Pipeline {
-            greedy_steps: model.greedy_steps(),
+            selection: model.device_selection(),
             model,
             tokenizer,
             generation,
@@ -147,10 +146,11 @@ impl Pipeline {
         })
     }
 
-    /// Reads all logits back and chooses tokens on the CPU, in greedy decoding too: the same tokens, more slowly.
+    /// Reads all logits back and chooses tokens on the CPU, in greedy decoding and beam search too: the same tokens, more
+    /// slowly.
     pub fn choosing_on_cpu(self) -> Pipeline {
         Pipeline {
-            greedy_steps: 0,
+            selection: DeviceSelection::NONE,
             ..self
         }
     }
@@ -308,7 +308,7 @@ impl Pipeline {
         let slots = places * most(generate::Request::slots);
         let mut decoder = self
             .model
-            .empty_decoder(places, width, slots, self.greedy_steps)?;
+            .empty_decoder(places, width, slots, self.selection)?;
         let mut teller = Teller {
             pipeline: self,
             requests: &requests,

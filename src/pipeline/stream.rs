@@ -42,7 +42,7 @@ impl Pipeline {
         };
         let mut decoder = self
             .model
-            .decoder_with(&encoded, request.slots(), self.greedy_steps)?;
+            .decoder_with(&encoded, request.slots(), self.selection)?;
         let mut stream = TextStream {
             tokenizer,
             ids: request.config.decoder_prompt()?.split_off(1),

@@ -9,6 +9,7 @@ mod linear;
 mod model;
 mod quantize;
 mod rms_norm;
+mod top_k;
 
 pub use activation::activate;
 pub use attention::Attention;
@@ -18,3 +19,4 @@ pub use linear::linear;
 pub use model::{DecodeOptions, Decoded, EncodeOptions, Encoded, Reference};
 pub use quantize::{linear_int8, quantize};
 pub use rms_norm::rms_norm;
+pub use top_k::top_k;

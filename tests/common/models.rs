@@ -2,7 +2,7 @@
 
 use t5_gpu::T5Config;
 use t5_gpu::checkpoint::TensorSource;
-use t5_gpu::model::Model;
+use t5_gpu::model::{DeviceSelection, Model};
 use t5_gpu::ops::WeightDType;
 use t5_gpu::parameters::Parameters;
 use t5_gpu::reference::Reference;
@@ -18,6 +18,14 @@ pub fn tiny() -> T5Config {
         num_decoder_layers: 3,
         vocab_size: 257,
         ..T5Config::preset("t5-small").unwrap()
+    }
+}
+
+/// Greedy steps alone are chosen on the device.
+pub fn greedy(greedy_steps: usize) -> DeviceSelection {
+    DeviceSelection {
+        greedy_steps,
+        candidates: 0,
     }
 }
 

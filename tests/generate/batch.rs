@@ -73,6 +73,23 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
     })
 }
 
+/// Without the options that look at more than the best tokens.
+fn plainly(request: Request) -> Request {
+    let config = GenerationConfig {
+        do_sample: false,
+        num_return_sequences: request
+            .config
+            .num_return_sequences
+            .min(request.config.num_beams),
+        min_new_tokens: None,
+        no_repeat_ngram_size: 0,
+        repetition_penalty: 1.0,
+        encoder_no_repeat_ngram_size: 0,
+        ..request.config
+    };
+    Request { config, ..request }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -102,6 +119,34 @@ proptest! {
         let found = generate_in_turn(&mut decoder, &requests, places, &mut ()).unwrap();
         prop_assert_eq!(found, expected);
         prop_assert_eq!(decoder.entered.iter().sum::<usize>(), requests.len());
+    }
+
+    /// The best tokens of each row do where nothing but log-probabilities counts.
+    #[test]
+    fn rankings_give_what_logits_give(requests in requests(), plain in 0_usize..4, ranks in 1_usize..24) {
+        let requests: Vec<Request> = requests
+            .into_iter()
+            .enumerate()
+            .map(|(index, request)| if index % 4 < plain { plainly(request) } else { request })
+            .collect();
+        let expected = generate(&mut noisy(64, 5.0), &requests, &mut ()).unwrap();
+        let mut decoder = noisy(64, 5.0).ranking(ranks);
+        let found = generate(&mut decoder, &requests, &mut ()).unwrap();
+        for (expected, found) in expected.iter().flatten().zip(found.iter().flatten()) {
+            prop_assert_eq!(&expected.token_ids, &found.token_ids);
+            let numbers = |output: &Output| -> Vec<f32> {
+                let logprobs = output.token_logprobs.iter().flatten();
+                output.score.iter().chain(logprobs).copied().collect()
+            };
+            let (expected, found) = (numbers(expected), numbers(found));
+            prop_assert_eq!(expected.len(), found.len());
+            for (expected, found) in expected.iter().zip(&found) {
+                prop_assert!((expected - found).abs() < 1e-5 * expected.abs().max(1.0), "{} {}", expected, found);
+            }
+        }
+        if plain == 3 && requests.len() < 4 && ranks >= 10 {
+            prop_assert_eq!(decoder.ranked, decoder.steps.len());
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use t5_gpu::generate::{StepDecoder, StepRow};
+use t5_gpu::generate::{Ranking, StepDecoder, StepRow};
+use t5_gpu::reference::top_k;
 use t5_gpu::{GenerationConfig, Result};
 
 /// A decoder whose logits are a function of the source and the tokens so far.
@@ -18,6 +19,11 @@ pub struct Toy<F> {
     logits: Vec<f32>,
     /// Rows of every step so far.
     pub steps: Vec<usize>,
+    /// What [`StepDecoder::ranks`] says.
+    pub ranks: usize,
+    /// Steps that gave rankings so far.
+    pub ranked: usize,
+    ranking: Vec<u32>,
     /// What [`StepDecoder::greedy_steps`] says.
     pub greedy_steps: usize,
     /// Steps of greedy runs so far.
@@ -38,11 +44,19 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
             entered: Vec::new(),
             logits: Vec::new(),
             steps: Vec::new(),
+            ranks: 0,
+            ranked: 0,
+            ranking: Vec::new(),
             greedy_steps: 0,
             picks: 0,
             under_way: VecDeque::new(),
             next: Vec::new(),
         }
+    }
+
+    /// Finds up to so many of a row's best tokens.
+    pub fn ranking(self, ranks: usize) -> Self {
+        Self { ranks, ..self }
     }
 
     /// Chooses by itself, so many steps at once.
@@ -129,6 +143,26 @@ impl<F: Fn(u32, &[u32], &mut [f32])> StepDecoder for Toy<F> {
             .extend(entering.map(|(place, source)| (*place, source[0])));
         self.entered.push(places.len());
         Ok(())
+    }
+
+    fn ranks(&self) -> usize {
+        self.ranks
+    }
+
+    fn step_ranked(&mut self, rows: &[StepRow], count: usize) -> Result<Ranking<'_>> {
+        assert!((1..=self.ranks).contains(&count), "{count} candidates");
+        self.under_way.clear();
+        self.run(rows);
+        self.ranked += 1;
+        self.ranking.clear();
+        for logits in self.logits.chunks_exact(self.vocab_size) {
+            let (best, sum) = top_k(logits, count);
+            self.ranking.extend([best[0].1.to_bits(), sum.to_bits()]);
+            self.ranking.extend(best.iter().map(|(token, _)| token));
+            self.ranking
+                .extend(best.iter().map(|(_, logit)| logit.to_bits()));
+        }
+        Ok(Ranking::new(&self.ranking, count))
     }
 
     fn greedy_steps(&self) -> usize {

@@ -39,6 +39,7 @@ fn argmax_equals_its_twin() {
             let mut plan = Plan::default();
             let op = Argmax::new(&gpu, &logits, width, &state, &log, LOG_STEPS);
             op.record(&gpu, rows, &mut plan);
+            plan.push_cut();
             op.record(&gpu, rows, &mut plan);
             gpu.run(&plan, None).unwrap();
 

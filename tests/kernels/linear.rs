@@ -144,6 +144,15 @@ fn every_size_and_dtype() {
                 });
             }
         }
+        for rows in [9, 16, 17, 32, 33, 64] {
+            check(Case {
+                rows,
+                n: 8251,
+                k: 65,
+                dtype,
+                ..PLAIN
+            });
+        }
     }
 }
 
@@ -158,14 +167,14 @@ fn every_epilogue_with_and_without_norm() {
     ] {
         epilogues.extend([Epilogue::Activate(activation), Epilogue::Gate(activation)]);
     }
-    // One row count for each way of laying out work that handles epilogues differently.
-    for rows in [1, 3, 15, 65] {
+    // A shape for each way of laying out work that handles epilogues differently: many outputs make large blocks pay.
+    for (rows, n) in [(1, 74), (3, 74), (15, 8266), (65, 74)] {
         for (index, epilogue) in epilogues.iter().enumerate() {
             for norm in [false, true] {
                 let dtype = WeightDType::ALL[(index + usize::from(norm)) % 3];
                 check(Case {
                     rows,
-                    n: 74,
+                    n,
                     k: 40,
                     dtype,
                     norm,

@@ -8,6 +8,7 @@ mod attention;
 mod embed;
 mod linear;
 mod rms_norm;
+mod top_k;
 mod translation;
 
 use t5_gpu::ops::WeightDType;

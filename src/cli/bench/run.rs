@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use t5_gpu::generate::{Request, StepDecoder, StepRow, generate};
-use t5_gpu::model::Model;
+use t5_gpu::generate::{Ranking, Request, StepDecoder, StepRow, generate};
+use t5_gpu::model::{DeviceSelection, Model};
 use t5_gpu::{GenerationConfig, Result, T5Config};
 
 use crate::cli::args::TokenSelection;
@@ -22,8 +22,9 @@ pub struct Workload {
 /// Medians over runs; steps over all steps of all runs.
 pub struct Measured {
     pub encode: Duration,
-    /// From the sources to the first token chosen.
+    /// From the sources to the first token that the host knows: where several greedy steps run in one submit, after these.
     pub first_token: Duration,
+    /// Of steps that run in one submit, each counts as long as their mean.
     pub step_median: Duration,
     pub step_p90: Duration,
     /// From the sources to the last token chosen.
@@ -93,7 +94,7 @@ impl Workload {
         let slots = self.batch_size * self.num_beams;
         let mut decoder = match self.token_selection {
             TokenSelection::Gpu => model.decoder(&encoded, slots)?,
-            TokenSelection::Cpu => model.decoder_with(&encoded, slots, 0)?,
+            TokenSelection::Cpu => model.decoder_with(&encoded, slots, DeviceSelection::NONE)?,
         };
         let mut timed = Timed {
             decoder: &mut decoder,
@@ -158,6 +159,15 @@ impl StepDecoder for Timed<'_> {
     fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]> {
         self.note(1);
         self.decoder.step(rows)
+    }
+
+    fn ranks(&self) -> usize {
+        self.decoder.ranks()
+    }
+
+    fn step_ranked(&mut self, rows: &[StepRow], count: usize) -> Result<Ranking<'_>> {
+        self.note(1);
+        self.decoder.step_ranked(rows, count)
     }
 
     fn greedy_steps(&self) -> usize {
