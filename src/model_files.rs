@@ -20,6 +20,9 @@ enum Place {
 }
 
 impl ModelFiles {
+    /// What the model that comes with the crate is called; empty in builds without one.
+    pub const EMBEDDED_NAME: &str = env!("T5_GPU_EMBEDDED_NAME");
+
     /// A model directory: `config.json`, `generation_config.json`, a tokenizer's files, safetensors.
     ///
     /// # Errors
@@ -93,7 +96,8 @@ impl ModelFiles {
             #[cfg(feature = "embedded-model")]
             Place::Embedded => {
                 let mut generation = GenerationConfig::default();
-                generation.apply_json(&parse(crate::embedded::GENERATION_CONFIG))?;
+                generation.apply_model_config(&parse(crate::embedded::CONFIG), true)?;
+                generation.apply_own_config(parse(crate::embedded::GENERATION_CONFIG))?;
                 Ok(generation)
             }
         }

@@ -23,8 +23,20 @@ pub struct ModelArg {
 impl ModelArg {
     /// The model's files, fetched where they are neither a directory's nor in the cache.
     pub fn files(&self, quiet: bool) -> Result<ModelFiles> {
+        self.files_by(&hub_options(quiet))
+    }
+
+    /// As [`Self::files`], without the weights where they would have to be fetched.
+    pub fn small_files(&self, quiet: bool) -> Result<ModelFiles> {
+        self.files_by(&hub::Options {
+            weights: false,
+            ..hub_options(quiet)
+        })
+    }
+
+    fn files_by(&self, options: &hub::Options) -> Result<ModelFiles> {
         match &self.model {
-            Some(spec) => ModelFiles::open(hub::resolve(spec, &hub_options(quiet))?),
+            Some(spec) => ModelFiles::open(hub::resolve(spec, options)?),
             None => ModelFiles::embedded(),
         }
     }
@@ -40,7 +52,7 @@ impl ModelArg {
                     .into_owned(),
                 Err(_) => spec.clone(),
             },
-            None => "t5-mini-en-de".into(),
+            None => ModelFiles::EMBEDDED_NAME.into(),
         }
     }
 }
@@ -210,12 +222,18 @@ pub struct GenerationArgs {
     /// Above 1 discourages tokens already there
     #[arg(long, value_name = "X", value_parser = finite)]
     repetition_penalty: Option<f64>,
+    /// Above 1 holds the output to the source's tokens
+    #[arg(long, value_name = "X", value_parser = finite)]
+    encoder_repetition_penalty: Option<f64>,
     /// Token sequences that must not appear, as JSON: [[5,6],[7]]
     #[arg(long, value_name = "JSON", value_parser = json)]
     bad_words_ids: Option<Value>,
     /// Tokens that must not appear: 5,6,7
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     suppress_tokens: Option<Vec<u32>>,
+    /// Tokens that must not come first: 5,6,7
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    begin_suppress_tokens: Option<Vec<u32>>,
     /// The first token
     #[arg(long, value_name = "ID")]
     forced_bos_token_id: Option<u32>,
@@ -240,12 +258,48 @@ pub struct GenerationArgs {
     /// Sampling: among tokens at least this likely, relative to the likeliest
     #[arg(long, value_name = "X", value_parser = finite)]
     min_p: Option<f64>,
+    /// Sampling: among the tokens of most typical likelihood that make up this probability
+    #[arg(long, value_name = "X", value_parser = finite)]
+    typical_p: Option<f64>,
+    /// Sampling: among tokens at least this likely
+    #[arg(long, value_name = "X", value_parser = finite)]
+    epsilon_cutoff: Option<f64>,
+    /// Sampling: the same, with a bound that falls where many tokens are likely
+    #[arg(long, value_name = "X", value_parser = finite)]
+    eta_cutoff: Option<f64>,
     /// Sampling: the same seed gives the same text
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }
 
 impl GenerationArgs {
+    /// Refuses texts that begin with what was meant as the value of an option: these two take it after an equals sign.
+    pub fn check_texts(&self, texts: &[String]) -> Result<()> {
+        let Some(text) = texts.first() else {
+            return Ok(());
+        };
+        let options = [
+            (
+                "early-stopping",
+                self.early_stopping == Some(true.into()),
+                &["true", "false", "never"][..],
+            ),
+            (
+                "do-sample",
+                self.do_sample == Some(true),
+                &["true", "false"],
+            ),
+        ];
+        for (name, given, values) in options {
+            if given && values.contains(&text.as_str()) {
+                return Err(t5_gpu::Error::Invalid(format!(
+                    "\"{text}\" would be a text: write --{name}={text}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// The options that were given, as the fields of a `--jsonl` request.
     pub fn given(&self) -> Map<String, Value> {
         let Ok(Value::Object(mut options)) = serde_json::to_value(self) else {

@@ -79,6 +79,7 @@ impl RequestArgs {
         choose: impl FnOnce(&T5Config) -> Result<Task>,
         console: &Console,
     ) -> Result<(Lines, Generating)> {
+        self.decoding.options.check_texts(&self.run.lines.texts)?;
         let files = self.run.load.model.files(self.run.lines.quiet)?;
         let plan = self.decoding.plan(&files, choose)?;
         let lines = Lines::open(&self.run.lines, console);

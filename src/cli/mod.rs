@@ -83,7 +83,7 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
-            _ => Failure::Error(t5_gpu::Error::Io {
+            _ => Failure::Error(t5_gpu::Error::Write {
                 path: "stdout".into(),
                 source: error,
             }),

@@ -30,7 +30,7 @@ impl Tokenize {
         let console = Console::new(self.lines.quiet);
         let tokenizer = self
             .model
-            .files(self.lines.quiet)?
+            .small_files(self.lines.quiet)?
             .tokenizer()?
             .ok_or_else(no_tokenizer)?;
         let service = Tokenizing {

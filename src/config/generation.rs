@@ -141,6 +141,8 @@ pub struct LengthLimits {
 
 /// New tokens where neither `max_length` nor `max_new_tokens` is set.
 const DEFAULT_NEW_TOKENS: usize = 20;
+/// Hypotheses or outputs of a request, at most: far more than is of use, and few enough to count with.
+const MOST_SEQUENCES: usize = 4096;
 
 impl GenerationConfig {
     /// The generation defaults of a model directory: those of its `generation_config.json`, or, where there is none,
@@ -149,33 +151,58 @@ impl GenerationConfig {
     /// # Errors
     /// [`Error::Io`] and [`Error::File`] for files that cannot be read or do not hold what they should.
     pub fn from_model_dir(dir: &Path) -> Result<Self> {
+        let own = dir.join("generation_config.json");
+        let mut config = Self::default();
+        let model = dir.join("config.json");
+        if model.exists() {
+            config
+                .apply_model_config(&read_object(&model)?, own.exists())
+                .map_err(|error| in_file(&model, &error))?;
+        }
+        if own.exists() {
+            config
+                .apply_own_config(read_object(&own)?)
+                .map_err(|error| in_file(&own, &error))?;
+        }
+        Ok(config)
+    }
+
+    /// What a model's `config.json` says about generation: special tokens alone where the model has a
+    /// `generation_config.json` too.
+    pub(crate) fn apply_model_config(
+        &mut self,
+        config: &Map<String, Value>,
+        has_own: bool,
+    ) -> Result<()> {
         const SPECIAL_TOKENS: [&str; 4] = [
             "eos_token_id",
             "pad_token_id",
             "bos_token_id",
             "decoder_start_token_id",
         ];
-        let own = dir.join("generation_config.json");
-        let mut config = Self::default();
-        let model = dir.join("config.json");
-        if model.exists() {
-            let mut options = read_object(&model)?;
-            if own.exists() {
-                options.retain(|name, _| SPECIAL_TOKENS.contains(&name.as_str()));
-            }
-            config
-                .apply_json(&options)
-                .map_err(|error| in_file(&model, &error))?;
+        // What transformers' config classes give to those that are not named.
+        if !has_own {
+            self.eos_token_id = vec![1];
+            self.pad_token_id = Some(0);
         }
-        if own.exists() {
-            let mut options = read_object(&own)?;
-            // null there means "not said", and config.json may have said it.
-            options.retain(|_, value| !value.is_null());
-            config
-                .apply_json(&options)
-                .map_err(|error| in_file(&own, &error))?;
+        if config
+            .get("model_type")
+            .is_some_and(|kind| kind == "mt5" || kind == "umt5")
+        {
+            self.decoder_start_token_id = Some(0);
         }
-        Ok(config)
+        let mut options = config.clone();
+        options.retain(|name, _| !has_own || SPECIAL_TOKENS.contains(&name.as_str()));
+        self.apply_json(&options)?;
+        Ok(())
+    }
+
+    /// What its `generation_config.json` says.
+    pub(crate) fn apply_own_config(&mut self, mut options: Map<String, Value>) -> Result<()> {
+        // null there means "not said", and config.json may have said it.
+        options.retain(|_, value| !value.is_null());
+        self.apply_json(&options)?;
+        Ok(())
     }
 
     /// Reads a `generation_config.json`. Names that are no generation options are ignored, as transformers ignores them.
@@ -204,6 +231,16 @@ impl GenerationConfig {
         if self.num_return_sequences == 0 {
             return invalid("num_return_sequences is 0: ask for at least 1".into());
         }
+        for (name, value) in [
+            ("num_beams", self.num_beams),
+            ("num_return_sequences", self.num_return_sequences),
+        ] {
+            if value > MOST_SEQUENCES {
+                return invalid(format!(
+                    "{name} is {value}: it must be at most {MOST_SEQUENCES}"
+                ));
+            }
+        }
         if self.num_beams == 1 && self.num_return_sequences > 1 && !self.do_sample {
             return invalid(format!(
                 "num_return_sequences is {}, but greedy decoding gives one output: set num_beams or do_sample",
@@ -219,8 +256,10 @@ impl GenerationConfig {
         if self.max_new_tokens == Some(0) {
             return invalid("max_new_tokens is 0: it must be at least 1".into());
         }
+        if self.do_sample {
+            self.validate_sampling()?;
+        }
         for (name, value) in [
-            ("temperature", self.temperature),
             ("repetition_penalty", self.repetition_penalty),
             (
                 "encoder_repetition_penalty",
@@ -228,12 +267,7 @@ impl GenerationConfig {
             ),
         ] {
             if !(value > 0.0 && value.is_finite()) {
-                let hint = if name == "temperature" {
-                    " (for greedy decoding leave do_sample out)"
-                } else {
-                    ""
-                };
-                return invalid(format!("{name} is {value}: it must be above 0{hint}"));
+                return invalid(format!("{name} is {value}: it must be above 0"));
             }
         }
         if !self.length_penalty.is_finite() {
@@ -241,17 +275,6 @@ impl GenerationConfig {
                 "length_penalty is {}: it must be a finite number",
                 self.length_penalty
             ));
-        }
-        for (name, value) in [
-            ("top_p", self.top_p),
-            ("min_p", self.min_p.unwrap_or(0.0)),
-            ("typical_p", self.typical_p),
-            ("epsilon_cutoff", self.epsilon_cutoff),
-            ("eta_cutoff", self.eta_cutoff),
-        ] {
-            if !(0.0..=1.0).contains(&value) {
-                return invalid(format!("{name} is {value}: it must be between 0 and 1"));
-            }
         }
         if self.bad_words_ids.iter().any(Vec::is_empty) {
             return invalid(
@@ -267,6 +290,30 @@ impl GenerationConfig {
                 return invalid(format!(
                     "every token of {name} is also in suppress_tokens: take it out of one of them"
                 ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The options that nothing but sampling reads.
+    fn validate_sampling(&self) -> Result<()> {
+        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
+            return Err(Error::Invalid(format!(
+                "temperature is {}: it must be above 0 (for greedy decoding leave do_sample out)",
+                self.temperature
+            )));
+        }
+        for (name, value) in [
+            ("top_p", self.top_p),
+            ("min_p", self.min_p.unwrap_or(0.0)),
+            ("typical_p", self.typical_p),
+            ("epsilon_cutoff", self.epsilon_cutoff),
+            ("eta_cutoff", self.eta_cutoff),
+        ] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(Error::Invalid(format!(
+                    "{name} is {value}: it must be between 0 and 1"
+                )));
             }
         }
         Ok(())

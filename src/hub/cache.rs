@@ -183,7 +183,7 @@ fn describe(id: String, revision: String, refs: Vec<String>, path: PathBuf) -> R
         .ok()
         .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok())
         .and_then(|config| config["model_type"].as_str().map(str::to_owned));
-    let problem = match (files::missing(&path), kind.as_deref()) {
+    let problem = match (files::missing(&path, true), kind.as_deref()) {
         (Err(error), _) => Some(error.to_string()),
         (Ok(missing), _) if !missing.is_empty() => {
             Some(format!("incomplete: {} missing", missing.join(", ")))

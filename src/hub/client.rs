@@ -216,7 +216,7 @@ impl<'a> Client<'a> {
             ),
             // The hub does not tell strangers whether a private model exists.
             (401, _) if token.is_none() => format!(
-                "{endpoint} has no such model, or it is private or gated (401): check the name, \
+                "there is no such directory here, and {endpoint} has no such model, or it is private or gated (401): check the name, \
                  or set HF_TOKEN to a token that may read it"
             ),
             (code @ (401 | 403), _) => format!(
@@ -228,7 +228,9 @@ impl<'a> Client<'a> {
             (404, "EntryNotFound") => format!(
                 "{what} is not there (404): the model's files are at {endpoint}/{id}/tree/main"
             ),
-            (404, _) => format!("{endpoint} has no such model or revision (404): check the name"),
+            (404, _) => format!(
+                "{endpoint} has no such model or revision (404), and there is no such directory here: check the name"
+            ),
             _ => format!(
                 "the hub answers {status} for {what}{said}: check HF_ENDPOINT, which is {endpoint}"
             ),

@@ -41,10 +41,12 @@ pub(super) fn fetch(
     for file in files::small(published) {
         download.file(commit, file)?;
     }
-    let weights_path = download.file(commit, weights)?;
-    if files::is_index(weights) {
-        for shard in files::shards(&weights_path).map_err(Failure::Final)? {
-            download.file(commit, &shard)?;
+    if options.weights {
+        let weights_path = download.file(commit, weights)?;
+        if files::is_index(weights) {
+            for shard in files::shards(&weights_path).map_err(Failure::Final)? {
+                download.file(commit, &shard)?;
+            }
         }
     }
     for file in files::candidates().filter(|file| !published(file)) {

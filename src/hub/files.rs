@@ -98,14 +98,16 @@ pub(super) fn is_plain(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', ':', '\0'])
 }
 
-/// What a directory lacks that a model cannot run without: its config, its weights, shards of them.
-pub(super) fn missing(directory: &Path) -> Result<Vec<String>> {
+/// What a directory lacks that a model cannot run without: its config and, where they are `wanted`, its weights and shards
+/// of them.
+pub(super) fn missing(directory: &Path, wanted: bool) -> Result<Vec<String>> {
     let has = |file: &str| directory.join(file).is_file();
     let mut missing = Vec::new();
     if !has(CONFIG) {
         missing.push(CONFIG.to_owned());
     }
     match weights(has) {
+        _ if !wanted => {}
         None => missing.push(WEIGHTS[0].to_owned()),
         Some(index) if is_index(index) => {
             missing.extend(
@@ -198,7 +200,7 @@ mod tests {
         let write =
             |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
         assert_eq!(
-            missing(directory.path()).unwrap(),
+            missing(directory.path(), true).unwrap(),
             ["config.json", "model.safetensors"]
         );
         write("config.json", "{}");
@@ -207,9 +209,10 @@ mod tests {
             r#"{"weight_map": {"a": "2.safetensors", "b": "1.safetensors", "c": "1.safetensors"}}"#,
         );
         write("1.safetensors", "");
-        assert_eq!(missing(directory.path()).unwrap(), ["2.safetensors"]);
+        assert_eq!(missing(directory.path(), true).unwrap(), ["2.safetensors"]);
+        assert!(missing(directory.path(), false).unwrap().is_empty());
         write("2.safetensors", "");
-        assert!(missing(directory.path()).unwrap().is_empty());
+        assert!(missing(directory.path(), true).unwrap().is_empty());
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub fn resolve(spec: &str, options: &Options) -> Result<PathBuf> {
     };
 
     let snapshot = repo.snapshot(&commit);
-    let complete = files::missing(&snapshot)?.is_empty();
+    let complete = files::missing(&snapshot, options.weights)?.is_empty();
     if complete && (options.offline || repo.is_settled(&commit)) {
         return Ok(snapshot);
     }
@@ -123,7 +123,9 @@ impl Failure {
                 let (place, missing) = match commit {
                     Some(commit) => {
                         let snapshot = repo.snapshot(commit);
-                        let missing = files::missing(&snapshot).unwrap_or_default().join(", ");
+                        let missing = files::missing(&snapshot, options.weights)
+                            .unwrap_or_default()
+                            .join(", ");
                         (snapshot, missing)
                     }
                     None => (

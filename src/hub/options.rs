@@ -14,6 +14,8 @@ pub struct Options {
     pub token: Option<String>,
     /// `HF_HUB_OFFLINE`: use the cache alone.
     pub offline: bool,
+    /// Weights are wanted, too, and not only a model's config and tokenizer.
+    pub weights: bool,
     /// Draw no progress bars.
     pub quiet: bool,
     /// How often in a row a transfer may fail without a new byte before it is given up.
@@ -73,6 +75,7 @@ impl Options {
                 .map(|token| token.trim().to_owned())
                 .filter(|token| !token.is_empty()),
             offline: flag("HF_HUB_OFFLINE") || flag("TRANSFORMERS_OFFLINE"),
+            weights: true,
             quiet: false,
             retries: 5,
             retry_delay: Duration::from_secs(1),

@@ -208,7 +208,23 @@ fn bad_options_are_named() {
         &mut t5_gpu(["translate", "--temperature", "nan", "a"]),
         &["nan", "--temperature"],
     );
+    for beams in ["100000000", "9223372036854775807"] {
+        assert_error(
+            &mut t5_gpu(["translate", "--num-beams", beams, "a"]),
+            &["num_beams", beams, "4096"],
+        );
+    }
+    for (flag, value) in [("--early-stopping", "never"), ("--do-sample", "false")] {
+        assert_error(
+            &mut t5_gpu(["translate", flag, value]),
+            &[&format!("{flag}={value}")],
+        );
+    }
     assert_error(&mut t5_gpu(["bench", "--repeat", "0"]), &["--repeat"]);
+    assert_error(
+        &mut t5_gpu(["bench", "--new-tokens", "1000000000000000000"]),
+        &["--new-tokens", "a million"],
+    );
     assert_error(&mut t5_gpu(["transalte", "a"]), &["transalte", "translate"]);
     assert_error(&mut t5_gpu(["score", "no target"]), &["text 1", "target"]);
 }

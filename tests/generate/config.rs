@@ -237,13 +237,12 @@ fn nonsense_is_refused() {
             "num_return_sequences is 3, but num_beams is 2",
         ),
         (json!({"max_new_tokens": 0}), "max_new_tokens is 0"),
-        (json!({"temperature": 0.0}), "temperature is 0"),
-        (json!({"temperature": -1.0}), "temperature is -1"),
+        (json!({"num_beams": 4097}), "num_beams is 4097"),
+        (
+            json!({"do_sample": true, "num_return_sequences": 1_u64 << 40}),
+            "num_return_sequences is 1099511627776",
+        ),
         (json!({"repetition_penalty": 0}), "repetition_penalty is 0"),
-        (json!({"top_p": 1.1}), "top_p is 1.1"),
-        (json!({"top_p": -0.1}), "top_p is -0.1"),
-        (json!({"min_p": 2}), "min_p is 2"),
-        (json!({"typical_p": -1}), "typical_p is -1"),
         (
             json!({"bad_words_ids": [[1], []]}),
             "bad_words_ids holds an empty list",
@@ -255,6 +254,20 @@ fn nonsense_is_refused() {
     ];
     for (options, message) in cases {
         let error = from(options).validate().unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    // Without sampling nothing reads these, and transformers does not look at them.
+    for (name, value, message) in [
+        ("temperature", 0.0, "temperature is 0"),
+        ("temperature", -1.0, "temperature is -1"),
+        ("top_p", 1.1, "top_p is 1.1"),
+        ("top_p", -0.1, "top_p is -0.1"),
+        ("min_p", 2.0, "min_p is 2"),
+        ("typical_p", -1.0, "typical_p is -1"),
+    ] {
+        from(json!({name: value})).validate().unwrap();
+        let sampling = from(json!({name: value, "do_sample": true}));
+        let error = sampling.validate().unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }
     for fine in [
@@ -282,6 +295,19 @@ fn a_model_directory_gives_its_defaults() {
             config.pad_token_id
         ),
         (4, Some(3), None)
+    );
+
+    // Special tokens that it does not name are those of transformers' config classes.
+    for (kind, start) in [("t5", None), ("mt5", Some(0)), ("umt5", Some(0))] {
+        write("config.json", &json!({ "model_type": kind }).to_string());
+        let config = GenerationConfig::from_model_dir(dir.path()).unwrap();
+        assert_eq!(config.eos_token_id, [1]);
+        assert_eq!(config.pad_token_id, Some(0));
+        assert_eq!(config.decoder_start_token_id, start, "{kind}");
+    }
+    write(
+        "config.json",
+        r#"{"d_model": 8, "eos_token_id": 1, "decoder_start_token_id": 3, "num_beams": 4, "pad_token_id": null}"#,
     );
 
     // Where the model has the newer file, config.json is asked for special tokens alone.

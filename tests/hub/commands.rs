@@ -131,6 +131,20 @@ fn a_name_is_fetched_on_first_use_and_offline_says_so() {
             .env("HF_HUB_OFFLINE", "1")
             .args(["tokenize", "--model", "org/small", "x"]),
     );
+
+    // Weights come when they are first needed, and no sooner.
+    let weights = |request: &super::server::Request| request.path.ends_with("model.safetensors");
+    assert!(!hub.requests().iter().any(weights));
+    let message = stderr_of_failure(run().env("HF_HUB_OFFLINE", "1").args([
+        "translate",
+        "--model",
+        "org/small",
+        "x",
+    ]));
+    assert!(message.contains("missing: model.safetensors"), "{message}");
+    stdout(run().args(["inspect", "--model", "org/small"]));
+    assert!(hub.requests().iter().any(weights));
+    assert!(stdout(run().arg("models")).ends_with("usable\n"));
 }
 
 #[test]

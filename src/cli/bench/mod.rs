@@ -195,7 +195,7 @@ fn host_peak_bytes() -> Option<u64> {
 
 fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err("must be a whole number, at least 1".into()),
+        Ok(number @ 1..=1_000_000) => Ok(number),
+        _ => Err("must be a whole number, 1 to a million".into()),
     }
 }
