@@ -26,22 +26,23 @@ pub(super) enum Tiling {
 
 const N_TILE: usize = 4;
 
-/// Layouts by the most rows that each takes; the last takes any number.
+/// Layouts by the most rows that each takes.
 type Tilings = &'static [(usize, Tiling)];
 
-const HARDWARE: Tilings = &[
-    (1, matvec(1)),
-    (2, matvec(2)),
-    (8, matvec(4)),
-    (16, matmul(4, 4, 4, 16)),
-    (32, matmul(4, 8, 8, 8)),
-    (usize::MAX, matmul(8, 8, 8, 8)),
-];
+/// For few rows, where reading the weights is what costs.
+const HARDWARE: Tilings = &[(1, matvec(1)), (2, matvec(2)), (MATVEC_ROWS, matvec(4))];
+const MATVEC_ROWS: usize = 8;
 
-/// Large blocks of so few rows leave most of a large GPU idle where there are fewer workgroups than [`BUSY`]; small ones
-/// read the weights again and again, but out of a cache.
-const FEW_ROWS: usize = 64;
+/// For more rows, the largest first: of these, the first one that keeps a GPU busy.
+const HARDWARE_BLOCKS: [Tiling; 3] = [matmul(8, 8, 8, 8), matmul(4, 8, 8, 8), SMALL_BLOCK];
+const SMALL_BLOCK: Tiling = matmul(4, 4, 4, 16);
+
+/// Workgroups that a large GPU can run at a time.
 const BUSY: usize = 128;
+
+/// Where no block gives that many workgroups, up to so many rows do better by [`matvec`], which reads the weights again and
+/// again, but out of a cache.
+const FEW_ROWS: usize = 64;
 
 /// Software adapters run the threads of a workgroup a vector at a time, one after the other, and every barrier, like every
 /// trip through workgroup memory, costs without gaining anything.
@@ -72,28 +73,38 @@ const fn matmul(tm: usize, tn: usize, threads_m: usize, threads_n: usize) -> Til
 impl Tiling {
     /// Every tiling for adapters of this kind.
     pub fn all(target: Target) -> impl Iterator<Item = Tiling> {
-        Self::table(target).iter().map(|(_, tiling)| *tiling)
+        let (by_rows, blocks) = match target {
+            Target::Hardware => (HARDWARE, &HARDWARE_BLOCKS[..]),
+            Target::Software => (SOFTWARE, &[][..]),
+        };
+        let by_rows = by_rows.iter().map(|(_, tiling)| *tiling);
+        by_rows.chain(blocks.iter().copied())
     }
 
     /// The tiling for so many rows and outputs.
     pub fn choose(target: Target, rows: usize, outputs: usize) -> Tiling {
-        let tiling = Self::table(target)
-            .iter()
-            .find(|(most, _)| rows <= *most)
-            .expect("the last takes any number")
-            .1;
-        let (block_m, block_n) = tiling.block();
-        let workgroups = rows.div_ceil(block_m) * outputs.div_ceil(block_n);
-        match tiling {
-            Tiling::Matmul { .. } if rows <= FEW_ROWS && workgroups < BUSY => matvec(4),
-            _ => tiling,
-        }
-    }
-
-    fn table(target: Target) -> Tilings {
+        let by_rows = |tilings: Tilings| {
+            let fitting = tilings.iter().find(|(most, _)| rows <= *most);
+            fitting.expect("the last takes all rows that come here").1
+        };
         match target {
-            Target::Hardware => HARDWARE,
-            Target::Software => SOFTWARE,
+            Target::Software => by_rows(SOFTWARE),
+            Target::Hardware if rows <= MATVEC_ROWS => by_rows(HARDWARE),
+            Target::Hardware => {
+                let keeps_busy = |tiling: &Tiling| {
+                    let (block_m, block_n) = tiling.block();
+                    block_m < 2 * rows && rows.div_ceil(block_m) * outputs.div_ceil(block_n) >= BUSY
+                };
+                let small = if rows <= FEW_ROWS {
+                    matvec(4)
+                } else {
+                    SMALL_BLOCK
+                };
+                HARDWARE_BLOCKS
+                    .into_iter()
+                    .find(keeps_busy)
+                    .unwrap_or(small)
+            }
         }
     }
 

@@ -168,7 +168,15 @@ fn every_epilogue_with_and_without_norm() {
         epilogues.extend([Epilogue::Activate(activation), Epilogue::Gate(activation)]);
     }
     // A shape for each way of laying out work that handles epilogues differently: many outputs make large blocks pay.
-    for (rows, n) in [(1, 74), (3, 74), (15, 8266), (65, 74)] {
+    let shapes = [
+        (1, 74),
+        (3, 74),
+        (15, 8266),
+        (20, 8266),
+        (40, 8266),
+        (65, 74),
+    ];
+    for (rows, n) in shapes {
         for (index, epilogue) in epilogues.iter().enumerate() {
             for norm in [false, true] {
                 let dtype = WeightDType::ALL[(index + usize::from(norm)) % 3];
