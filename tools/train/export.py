@@ -43,7 +43,7 @@ def main():
     config["torch_dtype"] = "float16"
     config["task_specific_params"] = {args.task: TASK | {"prefix": args.prefix}}
     (args.out / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-    generation = {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0, "max_new_tokens": 128}
+    generation = {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0, "max_length": 129}
     (args.out / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
     size = (args.out / "model.safetensors").stat().st_size
     print(f"{args.out}: step {saved['state']['step']:,}, {size / 1e6:.1f} MB")

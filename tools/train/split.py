@@ -3,7 +3,8 @@
     python split.py clean.tsv --out DIR [--never FILE ...]
 
 A source's sha1 decides, so the same source falls on the same side at every run, whatever else
-is in the corpus. `--never` names files of sources (one a line) that must not be trained on."""
+is in the corpus. `--never` names files of sources (one a line) that must not be trained on, nor any
+of four words and more that is one of them but for a word."""
 import argparse
 import collections
 import hashlib
@@ -24,6 +25,28 @@ def rank(source):
     return hashlib.sha1(normal(source).encode()).hexdigest()
 
 
+class Never:
+    """Sources that must not be trained on."""
+
+    def __init__(self, sources):
+        self.sources = {normal(source) for source in sources}
+        self.blurred = {key for source in self.sources for key in self.blur(source)}
+
+    @staticmethod
+    def blur(source):
+        """With any word unread, or one more: sentences that differ in a word have one of these in common."""
+        words = source.split()
+        if len(words) >= 4:
+            for i in range(len(words)):
+                yield (*words[:i], "*", *words[i + 1:])
+            for i in range(len(words) + 1):
+                yield (*words[:i], "*", *words[i:])
+
+    def __contains__(self, source):
+        source = normal(source)
+        return source in self.sources or not self.blurred.isdisjoint(self.blur(source))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("clean")
@@ -32,12 +55,12 @@ def main():
     parser.add_argument("--held", type=sizes, default=HELD_OUT, help="kind=sources,... to hold out")
     parser.add_argument("--check", type=sizes, default=VALIDATION, help="kind=sources,... to validate with")
     args = parser.parse_args()
-    never = {normal(line) for path in args.never for line in open(path, encoding="utf-8")}
+    never = Never(line for path in args.never for line in open(path, encoding="utf-8"))
     kinds = collections.defaultdict(lambda: collections.defaultdict(list))
     dropped = 0
     for line in open(args.clean, encoding="utf-8"):
         kind, source, target = line.rstrip("\n").split("\t")
-        if normal(source) in never:
+        if source in never:
             dropped += 1
         else:
             kinds[kind][rank(source)].append((source, target))
@@ -57,7 +80,7 @@ def main():
         for row in kept:
             print(*row, sep="\t", file=train)
         print(f"{kind}: {len(kept):,} pairs to train on, {len(test):,} sources held out, {len(check)} to validate")
-    print(f"{dropped} pairs dropped whose source must not be trained on")
+    print(f"{dropped} pairs dropped whose source must not be trained on, or all but one word of it")
 
 
 if __name__ == "__main__":

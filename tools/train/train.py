@@ -35,11 +35,14 @@ def arguments():
     parser.add_argument("--mix", default="", help="kind=share,...: parts of the pairs; default: by size")
     parser.add_argument("--until", help="HH:MM (local time) at which to end")
     parser.add_argument("--minutes", type=float, help="or how long, from the first start")
+    parser.add_argument("--anew", action="store_true", help="the time and the rate begin anew, the weights do not")
     parser.add_argument("--lr", type=float, default=0.01)
     parser.add_argument("--warmup", type=int, default=200, help="steps")
     parser.add_argument("--cooldown", type=float, default=0.5, help="last part of the time")
     parser.add_argument("--tokens", type=int, default=3000, help="a batch, padding included")
     parser.add_argument("--smoothing", type=float, default=0.1)
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--join", type=float, default=0.1, help="part of the sentences that follow another in one line")
     parser.add_argument("--ema", type=float, default=0.998)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="at most; one while others compute")
     parser.add_argument("--seed", type=int, default=1)
@@ -121,11 +124,13 @@ def main():
         optimizer.load_state_dict(saved["optimizer"])
         torch.set_rng_state(saved["rng"])
         ema, state = saved["ema"], saved["state"]
+        if args.anew:
+            state["begin"] = time.time()
     end = deadline(args, state["begin"])
     rows = [tuple(line.rstrip("\n").split("\t")[:3]) for path in args.train for line in open(path, encoding="utf-8")]
     sizes = {kind: sum(r[0] == kind for r in rows) for kind in {r[0] for r in rows}}
     shares = {k: float(v) for k, v in (m.split("=") for m in args.mix.split(","))} if args.mix else sizes
-    mixture = Mixture(rows, tokenizer, args.prefix, shares, seed=args.seed)
+    mixture = Mixture(rows, tokenizer, args.prefix, shares, seed=args.seed, join=args.join)
     log = open(args.out / "log.jsonl", "a", encoding="utf-8")
 
     def record(**what):
@@ -149,7 +154,7 @@ def main():
             done = (time.time() - state["begin"]) / (end - state["begin"])
             for group in optimizer.param_groups:
                 group["lr"] = rate(args, state["step"], done)
-            loss = compiled(model, batch, args.smoothing)
+            loss = compiled(model, batch, args.smoothing, args.dropout)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
