@@ -6,6 +6,7 @@
 mod argmax;
 mod attention;
 mod attention_cached;
+mod copy;
 mod embed;
 mod linear;
 mod matrix;
@@ -17,6 +18,7 @@ mod top_k;
 pub use argmax::Argmax;
 pub use attention::{Attention, AttentionArgs};
 pub use attention_cached::{CachedAttention, CachedAttentionArgs, CachedKind};
+pub use copy::CopyBuffer;
 pub use embed::Embed;
 pub use linear::{Epilogue, Linear, LinearArgs, Norm};
 pub use matrix::{Matrix, WeightDType};
@@ -38,6 +40,7 @@ pub fn kernels() -> Vec<Kernel> {
     kernels.extend(stage::variants());
     kernels.extend(argmax::variants());
     kernels.extend(top_k::variants());
+    kernels.extend(copy::variants());
     kernels.extend(attention::variants());
     kernels.extend(attention_cached::variants());
     kernels

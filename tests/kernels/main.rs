@@ -5,6 +5,7 @@ mod common;
 
 mod argmax;
 mod attention;
+mod copy;
 mod embed;
 mod linear;
 mod rms_norm;

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use t5_gpu::gpu::{Buffer, Gpu, Plan, Target};
-use t5_gpu::ops::{Epilogue, Linear, LinearArgs, Matrix, Staged};
+use t5_gpu::ops::{CopyBuffer, Epilogue, Linear, LinearArgs, Matrix, Staged};
 use t5_gpu::{Result, WeightDType};
 
 use crate::cli::console::Console;
 
 /// The best of several tries each; `None` where the device has no room for the try.
 pub struct Ceiling {
-    /// A copy from buffer to buffer, bytes read and written, in GB/s.
+    /// A kernel that copies a buffer, bytes read and written, in GB/s.
     copy_gb_s: Option<f64>,
     /// A large matrix product with weights of the model's type, in GFLOP/s.
     matmul_gflop_s: Option<f64>,
@@ -76,9 +76,10 @@ fn copy(gpu: &Gpu, size: &Size) -> Result<f64> {
     let bytes = size.copy_bytes.min(gpu.max_binding_bytes()) & !15;
     let from = gpu.buffer("copy source", bytes)?;
     let to = gpu.buffer("copy target", bytes)?;
+    let copy = CopyBuffer::new(gpu, &from, &to);
     let mut plan = Plan::default();
     for _ in 0..size.copies {
-        plan.push_copy(&from, &to);
+        copy.record(gpu, &mut plan);
     }
     let seconds = best(gpu, &plan)?;
     Ok((2 * bytes * size.copies as u64) as f64 / seconds / 1e9)
