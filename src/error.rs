@@ -15,7 +15,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file could not be written.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("{} cannot be written: {source}", path.display())]
     Write {
         /// The file in question.
         path: PathBuf,

@@ -39,7 +39,7 @@ impl ModelFiles {
         })
     }
 
-    /// The English-to-German model that comes with the crate.
+    /// The model that comes with the crate: English to German, if the build was not told of another.
     ///
     /// # Errors
     /// [`Error::Invalid`] in builds without the feature `embedded-model`.
@@ -70,7 +70,7 @@ impl ModelFiles {
                 })
             }
             #[cfg(feature = "embedded-model")]
-            Place::Embedded => Ok(parse(crate::embedded::CONFIG)),
+            Place::Embedded => parse(crate::embedded::CONFIG),
         }
     }
 
@@ -96,8 +96,8 @@ impl ModelFiles {
             #[cfg(feature = "embedded-model")]
             Place::Embedded => {
                 let mut generation = GenerationConfig::default();
-                generation.apply_model_config(&parse(crate::embedded::CONFIG), true)?;
-                generation.apply_own_config(parse(crate::embedded::GENERATION_CONFIG))?;
+                generation.apply_model_config(&parse(crate::embedded::CONFIG)?, true)?;
+                generation.apply_own_config(parse(crate::embedded::GENERATION_CONFIG)?)?;
                 Ok(generation)
             }
         }
@@ -141,6 +141,8 @@ impl ModelFiles {
 }
 
 #[cfg(feature = "embedded-model")]
-fn parse(text: &str) -> Map<String, Value> {
-    serde_json::from_str(text).expect("the embedded files are well-formed")
+fn parse(text: &str) -> Result<Map<String, Value>> {
+    serde_json::from_str(text).map_err(|error| {
+        Error::Invalid(format!("the embedded model is broken, build anew: {error}"))
+    })
 }

@@ -5,10 +5,11 @@ mod common;
 use common::models::{greedy, load, tiny};
 use common::token_ids;
 use t5_gpu::checkpoint::DType;
-use t5_gpu::generate::softmax::argmax;
+use t5_gpu::generate::softmax::{Normalizer, argmax};
 use t5_gpu::generate::{Output, Request, StepDecoder, StepRow, generate};
 use t5_gpu::model::{DeviceSelection, Encoded, Model};
 use t5_gpu::parameters;
+use t5_gpu::reference::top_k;
 use t5_gpu::{GenerationConfig, T5Config};
 
 /// Steps at once.
@@ -188,6 +189,50 @@ fn rows_at_different_positions() {
     for (column, (slot, start)) in [(2, 5), (1, 0), (0, 2)].into_iter().enumerate() {
         let of_row: Vec<u32> = found.iter().skip(column).step_by(3).copied().collect();
         assert_eq!(of_row, expected[slot][start..start + 7], "slot {slot}");
+    }
+}
+
+/// Of a vocabulary smaller than what is asked for, too.
+#[test]
+fn candidates_are_the_best_of_the_logits() {
+    for vocab_size in [20, 257] {
+        let config = T5Config {
+            vocab_size,
+            ..config()
+        };
+        let weights = parameters::random(&config, 5, DType::F32);
+        let model = load(&config, &weights).0;
+        let encoded = model.encode(&[vec![5, 1], vec![7, 3, 1]]).unwrap();
+        let selection = DeviceSelection {
+            greedy_steps: 0,
+            candidates: 32,
+        };
+        let mut decoder = model.decoder_with(&encoded, 2, selection).unwrap();
+        let ranks = 32.min(vocab_size);
+        assert_eq!(decoder.ranks(), ranks);
+        let rows = [0, 1].map(|slot| StepRow {
+            source: slot,
+            slot,
+            parent: slot,
+            position: 0,
+            token: 0,
+        });
+        let logits = decoder.step(&rows).unwrap().to_vec();
+        for count in [1, 3, ranks] {
+            let ranking = decoder.step_ranked(&rows, count).unwrap();
+            assert_eq!(ranking.rows(), 2);
+            for (row, logits) in logits.chunks_exact(vocab_size).enumerate() {
+                let (best, _) = top_k(logits, count);
+                let tokens = ranking.tokens(row).iter().copied();
+                let found: Vec<_> = tokens.zip(ranking.logits(row).iter().copied()).collect();
+                assert_eq!(found, best);
+                let (found, expected) = (ranking.normalizer(row), Normalizer::of(logits));
+                let error = found.log_probability(0.5) - expected.log_probability(0.5);
+                assert!(error.abs() < 1e-5, "{error:e}");
+            }
+        }
+        assert!(decoder.step_ranked(&rows, ranks + 1).is_err());
+        assert!(decoder.step_ranked(&rows, 0).is_err());
     }
 }
 

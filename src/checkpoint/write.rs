@@ -50,9 +50,9 @@ pub fn write_safetensors(
     let mut header = serde_json::to_vec(&header).expect("a map of strings and numbers is JSON");
     header.resize(header.len().next_multiple_of(8), b' ');
 
-    let io = |error| Error::File {
+    let io = |source| Error::Write {
         path: path.to_owned(),
-        message: format!("cannot be written: {error}"),
+        source,
     };
     let mut file = BufWriter::new(File::create(path).map_err(io)?);
     file.write_all(&(header.len() as u64).to_le_bytes())

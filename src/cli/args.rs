@@ -109,12 +109,12 @@ impl LoadArgs {
     }
 }
 
-/// Where greedy decoding finds the likeliest token.
+/// Where the likeliest tokens are found, in greedy decoding and for beams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TokenSelection {
     /// On the CPU, from all logits
     Cpu,
-    /// On the GPU, several steps at once
+    /// On the GPU: several greedy steps at once, a few candidates for beams, as suits the device
     Gpu,
 }
 
@@ -273,11 +273,8 @@ pub struct GenerationArgs {
 }
 
 impl GenerationArgs {
-    /// Refuses texts that begin with what was meant as the value of an option: these two take it after an equals sign.
+    /// Refuses texts that were meant as the value of an option: these two take it after an equals sign.
     pub fn check_texts(&self, texts: &[String]) -> Result<()> {
-        let Some(text) = texts.first() else {
-            return Ok(());
-        };
         let options = [
             (
                 "early-stopping",
@@ -291,7 +288,8 @@ impl GenerationArgs {
             ),
         ];
         for (name, given, values) in options {
-            if given && values.contains(&text.as_str()) {
+            let meant = texts.iter().find(|text| values.contains(&text.as_str()));
+            if let Some(text) = meant.filter(|_| given) {
                 return Err(t5_gpu::Error::Invalid(format!(
                     "\"{text}\" would be a text: write --{name}={text}"
                 )));

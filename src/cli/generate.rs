@@ -100,7 +100,7 @@ pub struct DecodingArgs {
     /// What the output begins with
     #[arg(long, value_name = "TEXT", conflicts_with = "decoder_input_ids")]
     target_prefix: Option<String>,
-    /// Where greedy decoding finds the likeliest token; with cpu all logits are read back
+    /// Where the likeliest tokens are found; with cpu all logits are read back
     #[arg(long, value_enum, default_value = "gpu")]
     token_selection: TokenSelection,
 }
@@ -116,7 +116,7 @@ impl DecodingArgs {
         let task = choose(&files.config()?)?;
         let mut options = files.generation()?;
         options.apply_json(&task.options)?;
-        options.apply_json(&self.options.given())?;
+        refuse_unknown(&options.apply_json(&self.options.given())?)?;
         options.validate()?;
         Ok(Plan {
             prefix: task.prefix,

@@ -106,9 +106,9 @@ fn generation_config(config: &T5Config) -> Map<String, Value> {
     fields
 }
 
-fn unwritable(path: &Path, error: std::io::Error) -> Error {
-    Error::File {
+fn unwritable(path: &Path, source: std::io::Error) -> Error {
+    Error::Write {
         path: path.to_owned(),
-        message: format!("cannot be written: {error}"),
+        source,
     }
 }

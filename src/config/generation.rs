@@ -185,6 +185,7 @@ impl GenerationConfig {
             self.eos_token_id = vec![1];
             self.pad_token_id = Some(0);
         }
+        // The start token is asked of config.json whatever else there is, and so of its class.
         if config
             .get("model_type")
             .is_some_and(|kind| kind == "mt5" || kind == "umt5")

@@ -47,6 +47,11 @@ impl<'a> Ranking<'a> {
         Normalizer::from_parts(f32::from_bits(line[0]), f32::from_bits(line[1]))
     }
 
+    /// Whether the whole row is numbers: what is not one spreads to the sum over all.
+    pub(super) fn is_finite(self, row: usize) -> bool {
+        f32::from_bits(self.line(row)[1]).is_finite()
+    }
+
     fn line(self, row: usize) -> &'a [u32] {
         let line = 2 + 2 * self.count;
         &self.words[row * line..][..line]

@@ -420,9 +420,9 @@ fn check_ranking(ranking: Ranking<'_>, rows: usize, vocab_size: usize) -> Result
             ranking.rows()
         )));
     }
-    // What is not a number comes before and after nothing, so such a row has no best tokens.
     let in_vocabulary = |&token: &u32| (token as usize) < vocab_size;
-    if (0..rows).all(|row| ranking.tokens(row).iter().all(in_vocabulary)) {
+    let is_sound = |row| ranking.is_finite(row) && ranking.tokens(row).iter().all(in_vocabulary);
+    if (0..rows).all(is_sound) {
         return Ok(());
     }
     Err(not_numbers())

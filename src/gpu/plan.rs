@@ -54,7 +54,12 @@ pub(super) struct Dispatch {
 #[derive(Default)]
 pub struct Plan {
     steps: Vec<Step>,
+    /// Multiplications since the last cut.
+    work: u64,
 }
+
+/// Multiplications of one submit, about: a tenth of a second of a small GPU.
+const WORK_A_SUBMIT: u64 = 50_000_000_000;
 
 impl Plan {
     /// Appends a dispatch. `immediates` is the kernel's `Params`.
@@ -88,11 +93,27 @@ impl Plan {
     /// Ends a submit here: systems take a GPU back from whoever keeps it busy for a second or two with one.
     pub fn push_cut(&mut self) {
         self.steps.push(Step::Cut);
+        self.work = 0;
+    }
+
+    /// Number of cuts.
+    pub fn cuts(&self) -> usize {
+        let is_cut = |step: &&Step| matches!(step, Step::Cut);
+        self.steps.iter().filter(is_cut).count()
+    }
+
+    /// Counts what was appended as so many multiplications, and makes a cut where they have become many.
+    pub fn add_work(&mut self, multiplications: u64) {
+        self.work = self.work.saturating_add(multiplications);
+        if self.work > WORK_A_SUBMIT {
+            self.push_cut();
+        }
     }
 
     /// Forgets the steps, keeps the memory.
     pub fn clear(&mut self) {
         self.steps.clear();
+        self.work = 0;
     }
 
     /// Number of steps.
@@ -133,8 +154,8 @@ impl Gpu {
         }))
     }
 
-    /// Runs the plan, in one submit where it has no cuts and in one compute pass where it has no copies either; with a readback, waits and brings back
-    /// the first `elements` f32 of a buffer.
+    /// Runs the plan, in one submit where it has no cuts and in one compute pass where it has no copies either; with a
+    /// readback, waits and brings back the first `elements` f32 of a buffer.
     ///
     /// # Errors
     /// [`crate::Error::Gpu`] with what the driver said.

@@ -31,17 +31,18 @@ pub(super) fn fetch(
             .client
             .refusal("it publishes no config.json, so it is not a transformers model".into()));
     }
-    let Some(weights) = files::weights(published) else {
+    let weights = files::weights(published);
+    if weights.is_none() && options.weights {
         return Err(download.client.refusal(
             "it publishes no weights that can be read: neither model.safetensors nor pytorch_model.bin, whole or sharded"
                 .into(),
         ));
-    };
+    }
 
     for file in files::small(published) {
         download.file(commit, file)?;
     }
-    if options.weights {
+    if let Some(weights) = weights.filter(|_| options.weights) {
         let weights_path = download.file(commit, weights)?;
         if files::is_index(weights) {
             for shard in files::shards(&weights_path).map_err(Failure::Final)? {

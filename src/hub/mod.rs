@@ -130,7 +130,11 @@ impl Failure {
                     }
                     None => (
                         repo.snapshots(),
-                        "config.json, the weights and the tokenizer".to_owned(),
+                        match options.weights {
+                            true => "config.json, the weights and the tokenizer",
+                            false => "config.json and the tokenizer",
+                        }
+                        .to_owned(),
                     ),
                 };
                 let remedy = match options.offline {

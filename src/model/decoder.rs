@@ -162,7 +162,7 @@ impl Model {
             planned: None,
             greedy,
             candidates,
-            readback: gpu.readback(slots * self.config.vocab_size)?,
+            readback: gpu.readback(slots * self.config.vocab_size.max(2 + 2 * candidates))?,
             row_data: Vec::with_capacity(slots),
         })
     }

@@ -1,4 +1,4 @@
-//! The encoder: a padded batch of token ids to hidden states that stay on the GPU, in one submit.
+//! The encoder: a padded batch of token ids to hidden states that stay on the GPU.
 
 use super::Model;
 use super::stack::{Batch, StackOptions};

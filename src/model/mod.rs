@@ -57,12 +57,14 @@ impl Model {
                 supported: "heads of at most 256".into(),
             });
         }
-        // While the weights are read: the largest kernels of an encoder over a sentence and a decoder over four beams.
-        let feed_forward = feed_forward_epilogue(config);
-        for rows in [16, 4] {
-            let epilogues = [Epilogue::Store, Epilogue::Add, feed_forward];
-            Linear::compile(gpu, dtype, rows, dims.d_model, &epilogues);
-        }
+        // While the weights are read: the largest kernels of an encoder over a sentence and a decoder over four beams, which
+        // are the same.
+        let epilogues = [
+            Epilogue::Store,
+            Epilogue::Add,
+            feed_forward_epilogue(config),
+        ];
+        Linear::compile(gpu, dtype, 4, dims.d_model, &epilogues);
         let weights = Weights::upload(gpu, config, &dims, parameters, dtype, progress)?;
         Ok(Model {
             gpu: gpu.clone(),

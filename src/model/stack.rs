@@ -58,13 +58,8 @@ struct StackRun<'a> {
     inner_layer: Buffer,
     scratch: Option<Staged>,
     plan: &'a mut Plan,
-    /// Multiplications since the last cut of the plan.
-    work: usize,
     trace: TraceBuffers,
 }
-
-/// Multiplications of linear layers in one submit: a tenth of a second or so of a small GPU.
-const WORK_A_SUBMIT: usize = 50_000_000_000;
 
 impl Model {
     /// Puts sequences side by side and their embeddings (those given, or else those of the ids) into the residual stream.
@@ -164,7 +159,6 @@ impl Model {
             inner_layer: buffer("the feed-forward's inner layer", self.dims.d_ff)?,
             scratch: self.scratch(rows)?,
             plan,
-            work: 0,
             trace: TraceBuffers::default(),
         };
         for (index, block) in stack.blocks.iter().enumerate() {
@@ -211,13 +205,7 @@ struct Keys<'a> {
 
 impl StackRun<'_> {
     fn record(&mut self, linear: &Linear) {
-        let rows = self.batch.rows();
-        linear.record(&self.model.gpu, rows, self.plan);
-        self.work = self.work.saturating_add(linear.work(rows));
-        if self.work > WORK_A_SUBMIT {
-            self.plan.push_cut();
-            self.work = 0;
-        }
+        linear.record(&self.model.gpu, self.batch.rows(), self.plan);
     }
 
     /// Copies the residual stream aside where hidden states are wanted.

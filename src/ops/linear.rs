@@ -337,11 +337,6 @@ impl Linear {
         }
     }
 
-    /// Multiplications that so many rows take.
-    pub fn work(&self, rows: usize) -> usize {
-        rows.saturating_mul(self.columns).saturating_mul(self.width)
-    }
-
     /// Computes the first `rows` rows.
     pub fn record(&self, gpu: &Gpu, rows: usize, plan: &mut Plan) {
         self.record_window(gpu, 0, rows, plan);
@@ -388,5 +383,6 @@ impl Linear {
             let binding = binding.as_ref().expect("bound in Linear::new");
             plan.push(pipeline.clone(), binding, params, workgroups);
         }
+        plan.add_work(rows as u64 * self.columns as u64 * self.width as u64);
     }
 }

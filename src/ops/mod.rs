@@ -49,6 +49,6 @@ pub fn kernels() -> Vec<Kernel> {
 /// A grid of `count` workgroups folded into two dimensions; kernels number them `y * width + x` and drop the surplus.
 fn grid(gpu: &crate::gpu::Gpu, count: usize) -> [u32; 3] {
     let count = count as u32;
-    let width = count.min(gpu.max_workgroups());
-    [width, count.div_ceil(width.max(1)), 1]
+    let height = count.div_ceil(gpu.max_workgroups()).max(1);
+    [count.div_ceil(height), height, 1]
 }

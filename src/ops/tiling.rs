@@ -1,5 +1,5 @@
-//! How a linear layer is laid over workgroups: which kernel, and the sizes of its blocks, by kind of adapter and number of
-//! rows.
+//! How a linear layer is laid over workgroups: which kernel, and the sizes of its blocks, by kind of adapter and numbers of
+//! rows and outputs.
 
 use super::matrix::LANES;
 use crate::gpu::Target;

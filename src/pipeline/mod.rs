@@ -98,7 +98,7 @@ impl Pipeline {
         )
     }
 
-    /// Opens the English-to-German model that comes with the crate.
+    /// Opens the model that comes with the crate: English to German, if the build was not told of another.
     ///
     /// # Errors
     /// As [`Pipeline::load`].

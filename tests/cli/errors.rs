@@ -216,7 +216,7 @@ fn bad_options_are_named() {
     }
     for (flag, value) in [("--early-stopping", "never"), ("--do-sample", "false")] {
         assert_error(
-            &mut t5_gpu(["translate", flag, value]),
+            &mut t5_gpu(["translate", "a", flag, value]),
             &[&format!("{flag}={value}")],
         );
     }

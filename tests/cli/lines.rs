@@ -196,6 +196,38 @@ fn the_same_seed_gives_the_same_text() {
 }
 
 #[test]
+fn every_generation_option_has_its_flag() {
+    let translate = |options: &[&str]| {
+        let arguments = ["translate", "--num-beams", "1", "She reads."];
+        stdout(&mut t5_gpu(arguments.iter().chain(options).copied()))
+    };
+    let greedy = translate(&[]);
+    let others = ["--encoder-repetition-penalty", "1"];
+    let cutoffs = ["--epsilon-cutoff", "0.99", "--eta-cutoff", "0.99"];
+    assert_eq!(translate(&others), greedy);
+    // Cut down to the likeliest token, what is drawn is what greedy decoding takes.
+    let sampling = ["--do-sample", "--seed", "1"];
+    assert_eq!(translate(&[&sampling[..], &cutoffs[..2]].concat()), greedy);
+    assert_eq!(translate(&[&sampling[..], &cutoffs[2..]].concat()), greedy);
+    assert_eq!(
+        translate(&[&sampling[..], &["--typical-p", "0.000001"]].concat())
+            .lines()
+            .count(),
+        1
+    );
+    let first = stdout(&mut t5_gpu([
+        "generate",
+        "--jsonl",
+        "--num-beams",
+        "1",
+        "translate English to German: She reads.",
+    ]));
+    let object: serde_json::Value = serde_json::from_str(&first).unwrap();
+    let first = object["outputs"][0]["token_ids"][0].to_string();
+    assert_ne!(translate(&["--begin-suppress-tokens", &first]), greedy);
+}
+
+#[test]
 fn tokenize_needs_no_adapter() {
     // The ids of the seed sentence, as the model's README has its tokens.
     let mut command = without_adapter(["tokenize", "--tokens", "I love you.", "She reads."]);

@@ -144,11 +144,13 @@ fn every_size_and_dtype() {
                 });
             }
         }
-        for rows in [9, 16, 17, 32, 33, 64] {
+        // Enough outputs for the large blocks, and one to three blocks of rows.
+        let large = [9, 16, 17, 32, 33, 64, 65, 129].map(|rows| (rows, 8251));
+        for (index, (rows, n)) in large.into_iter().chain([(65, 2740)]).enumerate() {
             check(Case {
                 rows,
-                n: 8251,
-                k: 65,
+                n,
+                k: [65, 33, 130][index % 3],
                 dtype,
                 ..PLAIN
             });
@@ -243,6 +245,36 @@ fn the_shapes_of_t5_small() {
             ..PLAIN
         });
     }
+}
+
+/// 64 x 1024 x 1024 at a time.
+#[test]
+fn much_work_is_cut_into_submits() {
+    let gpu = gpu();
+    let x = gpu.buffer("x", 64 * 1024 * 4).unwrap();
+    let weights = vec![0.0; 1024 * 1024];
+    let args = LinearArgs {
+        x: &x,
+        norm: None,
+        weights: &matrix(&gpu, WeightDType::F32, &weights, 1024),
+        out: &gpu.buffer("out", 64 * 1024 * 4).unwrap(),
+        out_width: 1024,
+        epilogue: Epilogue::Store,
+        scale: 1.0,
+        scratch: None,
+    };
+    let linear = Linear::new(&gpu, &args);
+    let mut plan = Plan::default();
+    let mut cuts = Vec::new();
+    for _ in 0..1500 {
+        linear.record(&gpu, 64, &mut plan);
+        cuts.push(plan.cuts());
+    }
+    // 50 thousand million are 745.06 of them.
+    assert_eq!((cuts[744], cuts[745], cuts[1490], cuts[1491]), (0, 1, 1, 2));
+    plan.clear();
+    linear.record(&gpu, 64, &mut plan);
+    assert_eq!((plan.cuts(), plan.len()), (0, 1));
 }
 
 #[test]

@@ -35,7 +35,7 @@ def arguments():
     parser.add_argument("--mix", default="", help="kind=share,...: parts of the pairs; default: by size")
     parser.add_argument("--until", help="HH:MM (local time) at which to end")
     parser.add_argument("--minutes", type=float, help="or how long, from the first start")
-    parser.add_argument("--anew", action="store_true", help="the time and the rate begin anew, the weights do not")
+    parser.add_argument("--anew", action="store_true", help="for the first start of another run from RUN/last.pt: the clock begins anew, and with it the rate")
     parser.add_argument("--lr", type=float, default=0.01)
     parser.add_argument("--warmup", type=int, default=200, help="steps")
     parser.add_argument("--cooldown", type=float, default=0.5, help="last part of the time")

@@ -48,7 +48,7 @@ pub struct Bench {
     /// How weights are kept on the GPU: f32, f16 or int8
     #[arg(long, default_value = "f32", value_parser = dtype)]
     dtype: WeightDType,
-    /// Where greedy decoding finds the likeliest token; with cpu all logits are read back
+    /// Where the likeliest tokens are found; with cpu all logits are read back
     #[arg(long, value_enum, default_value = "gpu")]
     token_selection: TokenSelection,
     /// Runs of which the median is told
