@@ -26,14 +26,15 @@ fn answers(command: &str, extra: &[&str]) -> Vec<(Value, Value)> {
     output.into_iter().zip(expected).collect()
 }
 
-/// The first that transformers gives for ids 17, 23, 5, 1.
+/// The first that transformers gives for ids 17, 23, 5, 1: three, or all where they are fewer.
 fn three_tokens() -> Value {
     let requests = json_lines(&recorded("generate", "requests"));
     let place = requests
         .iter()
         .position(|request| request["input_ids"] == json!([17, 23, 5, 1]));
     let answer = &json_lines(&recorded("generate", "answers"))[place.unwrap()];
-    json!(answer["outputs"][0]["token_ids"].as_array().unwrap()[..3])
+    let tokens = answer["outputs"][0]["token_ids"].as_array().unwrap();
+    json!(tokens[..tokens.len().min(3)])
 }
 
 fn numbers(value: &Value) -> Vec<f64> {

@@ -12,7 +12,7 @@ import shutil
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-TASK = {"early_stopping": True, "max_length": 300, "num_beams": 4}
+TASK = {"early_stopping": True, "max_length": 129, "num_beams": 4}
 
 
 def main():
