@@ -57,6 +57,16 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// A kernel of one file and one variant.
+    pub fn single(name: &'static str, wgsl: &'static str, bindings: &'static [Access]) -> Kernel {
+        Kernel {
+            name,
+            constants: String::new(),
+            parts: vec![wgsl],
+            bindings,
+        }
+    }
+
     /// The whole WGSL text, loops that are marked `// unrolled` written out.
     pub fn source(&self) -> String {
         let mut source = self.constants.clone();

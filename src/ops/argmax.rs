@@ -6,12 +6,11 @@ use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan};
 const BINDINGS: &[Access] = &[Access::Read, Access::ReadWrite, Access::ReadWrite];
 
 fn kernel() -> Kernel {
-    Kernel {
-        name: "argmax",
-        constants: String::new(),
-        parts: vec![include_str!("../../shaders/argmax.wgsl")],
-        bindings: BINDINGS,
-    }
+    Kernel::single(
+        "argmax",
+        include_str!("../../shaders/argmax.wgsl"),
+        BINDINGS,
+    )
 }
 
 pub(super) fn variants() -> Vec<Kernel> {

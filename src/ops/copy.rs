@@ -7,12 +7,7 @@ const BINDINGS: &[Access] = &[Access::Read, Access::ReadWrite];
 const THREADS: usize = 256;
 
 fn kernel() -> Kernel {
-    Kernel {
-        name: "copy",
-        constants: String::new(),
-        parts: vec![include_str!("../../shaders/copy.wgsl")],
-        bindings: BINDINGS,
-    }
+    Kernel::single("copy", include_str!("../../shaders/copy.wgsl"), BINDINGS)
 }
 
 pub(super) fn variants() -> Vec<Kernel> {

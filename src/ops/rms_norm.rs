@@ -6,12 +6,11 @@ use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan};
 const BINDINGS: &[Access] = &[Access::Read, Access::Read, Access::ReadWrite];
 
 fn kernel() -> Kernel {
-    Kernel {
-        name: "rms_norm",
-        constants: String::new(),
-        parts: vec![include_str!("../../shaders/rms_norm.wgsl")],
-        bindings: BINDINGS,
-    }
+    Kernel::single(
+        "rms_norm",
+        include_str!("../../shaders/rms_norm.wgsl"),
+        BINDINGS,
+    )
 }
 
 pub(super) fn variants() -> Vec<Kernel> {

@@ -6,12 +6,7 @@ use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan};
 const BINDINGS: &[Access] = &[Access::Read, Access::ReadWrite];
 
 fn kernel() -> Kernel {
-    Kernel {
-        name: "top_k",
-        constants: String::new(),
-        parts: vec![include_str!("../../shaders/top_k.wgsl")],
-        bindings: BINDINGS,
-    }
+    Kernel::single("top_k", include_str!("../../shaders/top_k.wgsl"), BINDINGS)
 }
 
 pub(super) fn variants() -> Vec<Kernel> {
