@@ -1,5 +1,5 @@
-//! Says which model goes into the binary: models/t5-mini-en-de, or the directory that `T5_GPU_EMBEDDED_MODEL` names, best by its
-//! whole path: others are taken from the package.
+//! Says which model goes into the binary: models/t5-mini-en-de, or the directory that `T5_GPU_EMBEDDED_MODEL` names, best
+//! by its whole path: others are taken from the package.
 
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,7 @@
     python train_tokenizer.py train.tsv --pieces 6000 --out DIR
 
 Writes spiece.model, tokenizer.json (the same for the `tokenizers` library), tokenizer_config.json,
-and a config.json of an 6+2-layer model with an embedding row for each piece and sentinel: all that
+and a config.json of a 6+2-layer model with an embedding row for each piece and sentinel: all that
 `train.py --init scratch` asks for. 0 is padding, 1 the end, 2 the unknown, as T5 has it."""
 import argparse
 import collections
