@@ -5,9 +5,9 @@ const ADD: u32 = 1u;       // out += y: the residual stream
 const ACTIVATE: u32 = 2u;  // out = act(y)
 const GATE: u32 = 3u;      // out = act(y of row 2j) * y of row 2j+1: wi_0 and wi_1 lie interleaved
 
-// Writes the product of weight row n with input row m. `next` is the product of row n + 1, used by GATE at even n.
-fn finish(m: u32, n: u32, y: f32, next: f32) {
-    let index = m * params.out_stride + params.out_offset;
+// Writes the product of weight row n, where row 0's goes to out[index]. `next` is the product of row n + 1, used by GATE at
+// even n.
+fn finish(index: u32, n: u32, y: f32, next: f32) {
     if (EPILOGUE == STORE) {
         out[index + n] = y;
     } else if (EPILOGUE == ADD) {

@@ -6,7 +6,7 @@ fn vector_of_x(index: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(read_x(index));
 }
 
-// What the sums of row m are multiplied by.
-fn scale_of(m: u32) -> f32 {
-    return x_scales[params.first + m];
+// What the sums of a row of x are multiplied by.
+fn factor_of_input(row: u32) -> f32 {
+    return x_scales[row];
 }

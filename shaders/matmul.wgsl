@@ -86,22 +86,23 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let row = tm + i * THREADS_M;
         let m = m0 + row;
         if (m < params.m) {
-            var scale = params.scale;
+            var factor = params.scale * factor_of_input(params.first + m);
             if (NORM) {
                 var sum = 0.0;
                 for (var c = 0u; c < BK; c++) {
                     sum += squares[row * BK + c];
                 }
-                scale *= inverseSqrt(sum / params.width + params.eps);
+                factor *= inverseSqrt(sum / params.width + params.eps);
             }
             for (var j = 0u; j < TN; j++) {
                 let n = n0 + column_of(tn, j);
                 if (n < params.n) {
                     var next = 0.0;
                     if (EPILOGUE == GATE && n % 2u == 0u) {
-                        next = scale * value_of(sums[i * TN + j + 1u], m, n + 1u);
+                        next = factor * (sums[i * TN + j + 1u] * factor_of_weights(n + 1u));
                     }
-                    finish(m, n, scale * value_of(sums[i * TN + j], m, n), next);
+                    let index = m * params.out_stride + params.out_offset;
+                    finish(index, n, factor * (sums[i * TN + j] * factor_of_weights(n)), next);
                 }
             }
         }

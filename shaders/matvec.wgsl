@@ -70,15 +70,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let n = n0 + v / M_TILE;
         let i = v % M_TILE;
         if (n < params.n && m0 + i < params.m) {
-            var scale = params.scale;
+            var factor = params.scale * factor_of_input(params.first + m0 + i);
             if (NORM) {
-                scale *= inverseSqrt(sums[base + PRODUCTS + i] / params.width + params.eps);
+                factor *= inverseSqrt(sums[base + PRODUCTS + i] / params.width + params.eps);
             }
             var next = 0.0;
             if (EPILOGUE == GATE && n % 2u == 0u && v + M_TILE < PRODUCTS) {
-                next = scale * value_of(sums[base + v + M_TILE], m0 + i, n + 1u);
+                next = factor * (sums[base + v + M_TILE] * factor_of_weights(n + 1u));
             }
-            finish(m0 + i, n, scale * value_of(sums[base + v], m0 + i, n), next);
+            let index = (m0 + i) * params.out_stride + params.out_offset;
+            finish(index, n, factor * (sums[base + v] * factor_of_weights(n)), next);
         }
     }
 }

@@ -1,5 +1,5 @@
 // Linear layers over f32 input: weights become f32 and products are f32. The part in front gives
-// vector_of_x(index) and scale_of(m).
+// vector_of_x(index) and factor_of_input(row).
 
 // What meets one load of weights: VECTORS vec4s of input.
 alias Input = array<vec4<f32>, VECTORS>;
@@ -42,7 +42,7 @@ fn with_gain(input: Input, k: u32) -> Input {
     return scaled;
 }
 
-// What row n of the weights gives with row m of x, after the sum.
-fn value_of(sum: f32, m: u32, n: u32) -> f32 {
-    return sum * scale_of(m);
+// What the sums of a row of the weights are multiplied by.
+fn factor_of_weights(row: u32) -> f32 {
+    return 1.0;
 }

@@ -30,7 +30,12 @@ fn with_gain(input: Input, k: u32) -> Input {
     return input;
 }
 
-// What row n of the weights gives with row m of x, after the sum.
-fn value_of(sum: f32, m: u32, n: u32) -> f32 {
-    return sum * x_scales[params.first + m] * w_scales[n];
+// What the sums of a row of the weights are multiplied by.
+fn factor_of_weights(row: u32) -> f32 {
+    return w_scales[row];
+}
+
+// What the sums of a row of x are multiplied by.
+fn factor_of_input(row: u32) -> f32 {
+    return x_scales[row];
 }

@@ -49,7 +49,6 @@ const FEW_ROWS: usize = 64;
 const SOFTWARE: Tilings = &[
     (1, Tiling::Direct { tm: 1, tn: 16 }),
     (2, Tiling::Direct { tm: 2, tn: 16 }),
-    (16, Tiling::Direct { tm: 4, tn: 8 }),
     (usize::MAX, Tiling::Direct { tm: 4, tn: 16 }),
 ];
 
