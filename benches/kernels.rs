@@ -33,7 +33,7 @@ fn linear(criterion: &mut Criterion) {
                 }
             })
             .unwrap();
-            let gain = gpu.buffer_from("gain", &vec![1f32; inputs]).unwrap();
+            let gain = gpu.texels_from("gain", &vec![1f32; inputs]).unwrap();
             let mut group = criterion.benchmark_group(format!("{name} {}", dtype.name()));
             for rows in ROWS {
                 let x = gpu.buffer_from("x", &vec![0.5f32; rows * inputs]).unwrap();

@@ -1,4 +1,4 @@
-// What all linear kernels bind (binding 1 is the weights, declared by the host): out[m, n] = epilogue(scale * sum_k norm(x)[m, k] * weights[n, k]).
+// What all linear kernels bind (the host declares the weights, binding 1, and the gain, binding 2): out[m, n] = epilogue(scale * sum_k norm(x)[m, k] * weights[n, k]).
 // norm(x) is T5LayerNorm, x * rsqrt(mean(x^2) + eps) * gain, where const NORM is set; else x itself.
 // Widths are padded with zeros to multiples of 16, so rows are whole loads; `width` is the true one, for the mean.
 // x itself, and how it meets the weights, is the business of product_float.wgsl or product_int8.wgsl.
@@ -16,5 +16,4 @@ struct Params {
 }
 
 var<immediate> params: Params;
-@group(0) @binding(2) var<storage, read> gain: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;

@@ -37,7 +37,7 @@ fn squares_of(input: Input) -> f32 {
 fn with_gain(input: Input, k: u32) -> Input {
     var scaled: Input;
     for (var part = 0u; part < VECTORS; part++) {
-        scaled[part] = input[part] * gain[k * VECTORS + part];
+        scaled[part] = input[part] * bitcast<vec4<f32>>(read_gain(k * VECTORS + part));
     }
     return scaled;
 }

@@ -1,4 +1,5 @@
-// T5LayerNorm: out = x * rsqrt(mean(x^2) + eps) * gain, a workgroup a row. Twin: src/reference/rms_norm.rs
+// T5LayerNorm: out = x * rsqrt(mean(x^2) + eps) * gain, a workgroup a row. The host
+// declares the gain, binding 1. Twin: src/reference/rms_norm.rs
 
 const THREADS: u32 = 64u;
 
@@ -11,7 +12,6 @@ struct Params {
 
 var<immediate> params: Params;
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> gain: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
 
 var<workgroup> partial: array<f32, THREADS>;
@@ -37,6 +37,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     }
     let scale = inverseSqrt(sum / params.width + params.eps);
     for (var k = local; k < params.width4; k += THREADS) {
-        out[start + k] = x[start + k] * scale * gain[k];
+        out[start + k] = x[start + k] * scale * bitcast<vec4<f32>>(read_gain(k));
     }
 }

@@ -1,7 +1,7 @@
 // Inputs of linear layers, made ready row by row: T5LayerNorm of x if const NORM is set, else x; as f32, four a texel, or if
 // const INT8 is set as symmetric int8, sixteen a texel: round(y * 127 / max|y|). What a row is still to be multiplied by,
 // the norm's factor and int8's max|y| / 127, goes to `scales`: sums of f32 so are those of input that is not staged.
-// A workgroup a row; the host declares `staged`, binding 2. Twins: src/reference/quantize.rs and layers.rs
+// A workgroup a row; the host declares `gain` and `staged`, bindings 1 and 2. Twins: src/reference/quantize.rs and layers.rs
 
 struct Params {
     rows: u32,
@@ -13,7 +13,6 @@ struct Params {
 
 var<immediate> params: Params;
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> gain: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> scales: array<f32>;
 
 const VECTORS: u32 = select(1u, 4u, INT8);  // vec4s a texel
@@ -21,12 +20,17 @@ const VECTORS: u32 = select(1u, 4u, INT8);  // vec4s a texel
 var<workgroup> squares: array<f32, THREADS>;
 var<workgroup> largest: array<f32, THREADS>;
 
-// Vector k of the row that begins at `start`, before the norm's factor.
-fn value(start: u32, k: u32) -> vec4<f32> {
+// Vector k of a row, of which `raw` is x's, before the norm's factor.
+fn value_of(raw: vec4<f32>, k: u32) -> vec4<f32> {
     if (NORM) {
-        return x[start + k] * gain[k];
+        return raw * bitcast<vec4<f32>>(read_gain(k));
     }
-    return x[start + k];
+    return raw;
+}
+
+// Vector k of the row that begins at `start`.
+fn value(start: u32, k: u32) -> vec4<f32> {
+    return value_of(x[start + k], k);
 }
 
 // Vector k of the row that begins at `start`, as four int8.
@@ -51,7 +55,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
         for (var k = local; k < params.texels * VECTORS; k += THREADS) {
             let raw = x[start + k];
             square += dot(raw, raw);
-            most = max(most, abs(value(start, k)));
+            most = max(most, abs(value_of(raw, k)));
         }
         squares[local] = square;
         largest[local] = max(max(most.x, most.y), max(most.z, most.w));

@@ -105,6 +105,15 @@ impl Gpu {
         Ok(self.counted(Place::Buffer(buffer.raw.clone()), words, buffer.size()))
     }
 
+    /// Texels of `data`, zeros to the last one's end.
+    ///
+    /// # Errors
+    /// Those of [`Gpu::buffer`].
+    pub fn texels_from<T: bytemuck::NoUninit>(&self, label: &str, data: &[T]) -> Result<Texels> {
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        self.texels_filled(label, bytes.len() as u64, |write| write(0, bytes))
+    }
+
     /// Texels that `fill` writes piece by piece, by offset in bytes; what it leaves out is zero.
     ///
     /// # Errors

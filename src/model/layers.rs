@@ -1,13 +1,13 @@
 //! The model's linear layers and norms as ops, and the check of what goes into them.
 
 use super::Model;
-use crate::gpu::{Buffer, Target};
+use crate::gpu::{Buffer, Target, Texels};
 use crate::ops::{Epilogue, Linear, LinearArgs, Matrix, Norm, Staged, WeightDType};
 use crate::{Error, Result};
 
 impl Model {
     /// A layer norm of this model by its gain.
-    pub(super) fn norm<'a>(&self, gain: &'a Buffer) -> Norm<'a> {
+    pub(super) fn norm<'a>(&self, gain: &'a Texels) -> Norm<'a> {
         Norm {
             gain,
             width: self.config.d_model,
@@ -28,7 +28,7 @@ impl Model {
     pub(super) fn linear(
         &self,
         x: &Buffer,
-        norm: Option<&Buffer>,
+        norm: Option<&Texels>,
         weights: &Matrix,
         out: &Buffer,
         epilogue: Epilogue,

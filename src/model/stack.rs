@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Model;
 use super::trace::{TraceBuffers, TraceOptions};
 use super::weights::{CrossAttention, FeedForward, Stack};
-use crate::gpu::{Buffer, Plan};
+use crate::gpu::{Buffer, Plan, Texels};
 use crate::ops::{Attention, AttentionArgs, Embed, Epilogue, Linear, Matrix, RmsNorm, Staged};
 use crate::{Error, Result};
 
@@ -259,7 +259,7 @@ impl StackRun<'_> {
     /// stream. Returns the attention weights where they are wanted.
     fn attention(
         &mut self,
-        norm: &Buffer,
+        norm: &Texels,
         projection: &Matrix,
         keys: &Keys<'_>,
         output: &Matrix,

@@ -2,7 +2,7 @@
 //! padded with zeros, which every kernel carries through as zeros.
 
 use crate::checkpoint::Tensor;
-use crate::gpu::{Buffer, Gpu};
+use crate::gpu::{Buffer, Gpu, Texels};
 use crate::ops::{ALIGN, Epilogue, Matrix, WeightDType};
 use crate::parameters::{
     AttentionParameters, BlockParameters, FeedForwardParameters, Parameters, StackParameters,
@@ -54,7 +54,7 @@ pub(super) struct Weights {
 pub(super) struct Stack {
     pub blocks: Vec<Block>,
     /// `[d_model]`
-    pub final_norm: Buffer,
+    pub final_norm: Texels,
     /// Bias tables `[heads, 2 * max_distance + 1]`: one for all blocks, or one a block.
     bias: Vec<Buffer>,
 }
@@ -82,7 +82,7 @@ impl Block {
 }
 
 pub(super) struct SelfAttention {
-    pub norm: Buffer,
+    pub norm: Texels,
     /// `[3 * inner, d_model]`: q, k, v
     pub qkv: Matrix,
     /// `[d_model, inner]`
@@ -90,7 +90,7 @@ pub(super) struct SelfAttention {
 }
 
 pub(super) struct CrossAttention {
-    pub norm: Buffer,
+    pub norm: Texels,
     /// `[inner, d_model]`
     pub q: Matrix,
     /// `[2 * inner, d_model]`: k, v, of the encoder's output
@@ -100,7 +100,7 @@ pub(super) struct CrossAttention {
 }
 
 pub(super) struct FeedForward {
-    pub norm: Buffer,
+    pub norm: Texels,
     /// `[d_ff, d_model]`, or wi_0 and wi_1 interleaved, `[2 * d_ff, d_model]`
     pub wi: Matrix,
     pub epilogue: Epilogue,
@@ -176,10 +176,10 @@ impl Uploader<'_> {
     }
 
     /// A f32 vector padded to `width`.
-    fn vector(&self, tensor: &Tensor<'_>, width: usize) -> Result<Buffer> {
+    fn vector(&self, tensor: &Tensor<'_>, width: usize) -> Result<Texels> {
         let mut values = tensor.to_f32();
         values.resize(width, 0.0);
-        self.gpu.buffer_from(&tensor.name, &values)
+        self.gpu.texels_from(&tensor.name, &values)
     }
 
     fn embedding(&mut self, label: &str, table: &Tensor<'_>) -> Result<Matrix> {

@@ -6,13 +6,13 @@ use super::stage::Stage;
 use super::tiling::Tiling;
 use super::{Matrix, Staged, WeightDType};
 use crate::Activation;
-use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Resource, Target};
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Resource, Target, Texels};
 
 /// x, weights, gain, out
 const PLAIN_BINDINGS: &[Access] = &[
     Access::Read,
     Access::ReadTexels,
-    Access::Read,
+    Access::ReadTexels,
     Access::ReadWrite,
 ];
 
@@ -20,7 +20,7 @@ const PLAIN_BINDINGS: &[Access] = &[
 const STAGED_BINDINGS: &[Access] = &[
     Access::ReadTexels,
     Access::ReadTexels,
-    Access::Read,
+    Access::ReadTexels,
     Access::ReadWrite,
     Access::Read,
 ];
@@ -29,7 +29,7 @@ const STAGED_BINDINGS: &[Access] = &[
 const INT8_BINDINGS: &[Access] = &[
     Access::ReadTexels,
     Access::ReadTexels,
-    Access::Read,
+    Access::ReadTexels,
     Access::ReadWrite,
     Access::Read,
     Access::Read,
@@ -61,7 +61,7 @@ pub enum Epilogue {
 #[derive(Clone, Copy)]
 pub struct Norm<'a> {
     /// f32, zero beyond `width` up to the padded width.
-    pub gain: &'a Buffer,
+    pub gain: &'a Texels,
     /// The true width, which the mean is over.
     pub width: usize,
     /// Added to the mean square.
@@ -153,9 +153,10 @@ fn kernel(
     };
     let norm = input == Input::Plain { norm: true };
     let mut constants = format!(
-        "{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {epilogue};\nconst ACTIVATION: u32 = {activation};\n{}",
+        "{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {epilogue};\nconst ACTIVATION: u32 = {activation};\n{}{}",
         tiling.constants(),
-        target.wgsl_to_read(1, "weights")
+        target.wgsl_to_read(1, "weights"),
+        target.wgsl_to_read(2, "gain")
     );
     let mut parts = vec![
         dtype.wgsl(),
@@ -251,7 +252,7 @@ impl Linear {
             "linear: {columns} outputs, rows of {out_width}"
         );
         if let Some(norm) = norm {
-            assert!(norm.width <= weights.width && norm.gain.size() as usize >= weights.width * 4);
+            assert!(norm.width <= weights.width && norm.gain.len() as usize >= weights.width / 4);
         }
         let params = Params {
             m: 0,
@@ -268,8 +269,8 @@ impl Linear {
             .parts
             .iter()
             .map(|part| {
-                // Without a norm the gain is never read; any buffer will do.
-                let gain = norm.map_or(x, |norm| norm.gain);
+                // Without a norm the gain is never read; any texels will do.
+                let gain = norm.map_or(&part.weights, |norm| norm.gain);
                 let offset = if gated { part.first / 2 } else { part.first };
                 let plain: [Resource<'_>; 4] =
                     [x.into(), (&part.weights).into(), gain.into(), out.into()];
@@ -305,8 +306,7 @@ impl Linear {
             parts,
             dtype: weights.dtype,
             norm: norm.is_some(),
-            stage: scratch
-                .map(|scratch| Stage::new(gpu, x, weights.width, norm, weights.dtype, scratch)),
+            stage: scratch.map(|scratch| Stage::new(gpu, x, norm, weights, scratch)),
             epilogue,
             columns: weights.rows,
             width: weights.width,

@@ -1,20 +1,21 @@
 //! T5LayerNorm on its own, for hidden states that leave the model: `shaders/rms_norm.wgsl`. Linear layers fuse theirs.
 
 use super::{Norm, grid};
-use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan};
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Resource, Target};
 
-const BINDINGS: &[Access] = &[Access::Read, Access::Read, Access::ReadWrite];
+const BINDINGS: &[Access] = &[Access::Read, Access::ReadTexels, Access::ReadWrite];
 
-fn kernel() -> Kernel {
-    Kernel::single(
-        "rms_norm",
-        include_str!("../../shaders/rms_norm.wgsl"),
-        BINDINGS,
-    )
+fn kernel(target: Target) -> Kernel {
+    Kernel {
+        name: "rms_norm",
+        constants: target.wgsl_to_read(1, "gain"),
+        parts: vec![include_str!("../../shaders/rms_norm.wgsl")],
+        bindings: BINDINGS,
+    }
 }
 
 pub(super) fn variants() -> Vec<Kernel> {
-    vec![kernel()]
+    Target::ALL.map(kernel).to_vec()
 }
 
 #[repr(C)]
@@ -36,10 +37,10 @@ pub struct RmsNorm {
 impl RmsNorm {
     /// `x` and `out`: `[rows, padded width]`, the padded width being that of `norm.gain`.
     pub fn new(gpu: &Gpu, x: &Buffer, norm: &Norm<'_>, out: &Buffer) -> RmsNorm {
-        let width = norm.gain.size() as usize / 4;
+        let width = norm.gain.len() as usize * 4;
         assert!(norm.width <= width);
         RmsNorm {
-            binding: gpu.bind(BINDINGS, &[x, norm.gain, out]),
+            binding: gpu.bind::<Resource<'_>>(BINDINGS, &[x.into(), norm.gain.into(), out.into()]),
             params: Params {
                 rows: 0,
                 width4: width as u32 / 4,
@@ -62,7 +63,7 @@ impl RmsNorm {
             ..self.params
         };
         plan.push(
-            gpu.pipeline(&kernel()),
+            gpu.pipeline(&kernel(gpu.target())),
             &self.binding,
             params,
             grid(gpu, rows),

@@ -1,12 +1,12 @@
 //! Inputs of linear layers made ready, row by row: `shaders/stage.wgsl`.
 
-use super::{Norm, WeightDType, grid};
+use super::{Matrix, Norm, WeightDType, grid};
 use crate::Result;
 use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, TEXEL_BYTES, Target, Texels};
 
 const BINDINGS: &[Access] = &[
     Access::Read,
-    Access::Read,
+    Access::ReadTexels,
     Access::WriteTexels,
     Access::ReadWrite,
 ];
@@ -19,7 +19,8 @@ fn kernel(target: Target, int8: bool, norm: bool) -> Kernel {
     Kernel {
         name: "stage",
         constants: format!(
-            "const INT8: bool = {int8};\nconst NORM: bool = {norm};\nconst THREADS: u32 = {threads}u;\n{}",
+            "const INT8: bool = {int8};\nconst NORM: bool = {norm};\nconst THREADS: u32 = {threads}u;\n{}{}",
+            target.wgsl_to_read(1, "gain"),
             target.wgsl_to_write(2, "staged")
         ),
         parts: vec![include_str!("../../shaders/stage.wgsl")],
@@ -86,23 +87,23 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// `x`: `[rows, width]` f32, padded width.
+    /// `x`: `[rows, width]` f32 for these weights, padded width.
     pub fn new(
         gpu: &Gpu,
         x: &Buffer,
-        width: usize,
         norm: Option<Norm<'_>>,
-        dtype: WeightDType,
+        weights: &Matrix,
         out: &Staged,
     ) -> Stage {
+        let Matrix { width, dtype, .. } = *weights;
         let texels = width / values_a_texel(dtype);
         let rows = [
             x.size() as usize / (width * 4),
             out.values.len() as usize / texels,
             out.scales.size() as usize / 4,
         ];
-        // Without a norm the gain is never read; any buffer will do.
-        let gain = norm.map_or(x, |norm| norm.gain);
+        // Without a norm the gain is never read; any texels will do.
+        let gain = norm.map_or(&weights.parts[0].weights, |norm| norm.gain);
         let resources = [
             x.into(),
             gain.into(),

@@ -53,7 +53,7 @@ fn error(gpu: &Gpu, case: Case) -> f32 {
 
     let input = gpu.buffer_from("x", &pad_rows(&x, k, padded)).unwrap();
     let gains = gpu
-        .buffer_from("gain", &pad_rows(&gain, k, padded))
+        .texels_from("gain", &pad_rows(&gain, k, padded))
         .unwrap();
     let out = gpu.buffer_from("out", &before).unwrap();
     let scratch = Staged::new(gpu, rows, padded, dtype).unwrap();

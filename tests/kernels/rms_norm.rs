@@ -21,7 +21,7 @@ fn rms_norm_equals_its_twin() {
             let gain = noise(9, width);
             let input = gpu.buffer_from("x", &pad_rows(&x, width, padded)).unwrap();
             let gains = gpu
-                .buffer_from("gain", &pad_rows(&gain, width, padded))
+                .texels_from("gain", &pad_rows(&gain, width, padded))
                 .unwrap();
             let out = gpu.buffer("out", (rows * padded * 4) as u64).unwrap();
             let mut plan = Plan::default();
