@@ -32,8 +32,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             let row = at / BK;
             let column = at % BK;
             if (row < BM) {
-                let x_row = params.first + min(m0 + row, params.m - 1u);
-                var input = load_input(x_row * params.loads + k + column);
+                var input = load_input(input_row(min(m0 + row, params.m - 1u)) + k + column);
                 if (NORM) {
                     square[l] += squares_of(input);
                     input = with_gain(input, k + column);

@@ -14,10 +14,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let n0 = workgroup.y * TN * LANES;
     let m0 = workgroup.x * TM;
 
+    prepare_input(local);
     // Rows past the end repeat the last one; their results are not written.
     var x_row: array<u32, TM>;
     for (var i = 0u; i < TM; i++) { // unrolled
-        x_row[i] = (first + min(m0 + i, rows - 1u)) * loads;
+        x_row[i] = input_row(min(m0 + i, rows - 1u));
     }
     var at = n0 / BLOCK * loads * BLOCK + n0 % BLOCK + local;
 

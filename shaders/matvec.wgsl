@@ -17,6 +17,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let n0 = (workgroup.y * GROUPS + group) * N_TILE;
     let m0 = workgroup.x * M_TILE;
 
+    prepare_input(local);
     // Rows past the end repeat the last one; their results are not written.
     var w_row: array<u32, N_TILE>;
     for (var j = 0u; j < N_TILE; j++) { // unrolled
@@ -24,7 +25,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
     var x_row: array<u32, M_TILE>;
     for (var i = 0u; i < M_TILE; i++) { // unrolled
-        x_row[i] = (params.first + min(m0 + i, params.m - 1u)) * params.loads;
+        x_row[i] = input_row(min(m0 + i, params.m - 1u));
     }
 
     var acc: array<Sum, PRODUCTS>;

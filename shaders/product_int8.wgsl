@@ -1,8 +1,6 @@
-// Linear layers over int8 input, which stage.wgsl made (and normalised, where there is a norm): integer products, exact
-// until a row's scales are multiplied in. The host declares x, binding 0. A lane's sum stays below 2^31 for any K below 2^17.
-
-@group(0) @binding(4) var<storage, read> x_scales: array<f32>;  // a row of x
-@group(0) @binding(5) var<storage, read> w_scales: array<f32>;  // a row of weights
+// Linear layers over int8 input (normalised, where there is a norm): integer products, exact until a row's scales are
+// multiplied in. The part in front gives read_x(index) and factor_of_input(row); the host declares w_scales, of the rows of
+// the weights. A lane's sum stays below 2^31 for any K below 2^17.
 
 alias Input = vec4<u32>;
 alias Weights = vec4<u32>;
@@ -33,9 +31,4 @@ fn with_gain(input: Input, k: u32) -> Input {
 // What the sums of a row of the weights are multiplied by.
 fn factor_of_weights(row: u32) -> f32 {
     return w_scales[row];
-}
-
-// What the sums of a row of x are multiplied by.
-fn factor_of_input(row: u32) -> f32 {
-    return x_scales[row];
 }

@@ -2,7 +2,7 @@
 //! `shaders/matmul.wgsl` for many, `shaders/matmul_direct.wgsl` on software adapters.
 
 use super::matrix::layout_wgsl;
-use super::stage::Stage;
+use super::stage::{Stage, row_constants};
 use super::tiling::Tiling;
 use super::{Matrix, Staged, WeightDType};
 use crate::Activation;
@@ -26,12 +26,21 @@ const STAGED_BINDINGS: &[Access] = &[
 ];
 
 /// As [`STAGED_BINDINGS`], and the scales of the weights' rows
-const INT8_BINDINGS: &[Access] = &[
+const STAGED_INT8_BINDINGS: &[Access] = &[
     Access::ReadTexels,
     Access::ReadTexels,
     Access::ReadTexels,
     Access::ReadWrite,
     Access::Read,
+    Access::Read,
+];
+
+/// As [`PLAIN_BINDINGS`], and the scales of the weights' rows
+const INT8_BINDINGS: &[Access] = &[
+    Access::Read,
+    Access::ReadTexels,
+    Access::ReadTexels,
+    Access::ReadWrite,
     Access::Read,
 ];
 
@@ -42,7 +51,15 @@ enum Input {
     Plain { norm: bool },
     /// Staged, and normalised by that.
     Staged,
+    /// A single row from the buffer, of which each workgroup makes int8 for itself, normalised where there is a norm.
+    Quantised { norm: bool },
 }
+
+/// The most texels of a row that a workgroup has room for.
+const QUANTISED_TEXELS: usize = 512;
+
+/// The most outputs for which it pays that each workgroup makes its input ready for itself.
+const QUANTISED_OUTPUTS: usize = 4096;
 
 /// What becomes of the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +111,8 @@ pub struct Linear {
     dtype: WeightDType,
     norm: bool,
     stage: Option<Stage>,
+    /// Whether kernels over a single row make it int8 themselves.
+    quantises: bool,
     epilogue: Epilogue,
     /// Of the weights.
     columns: usize,
@@ -104,8 +123,8 @@ pub struct Linear {
 
 /// The layer's weights in one binding.
 struct Part {
-    /// None with int8 weights, which take staged input alone.
-    plain: Option<Binding>,
+    /// To `x` as it lies in its buffer.
+    plain: Binding,
     staged: Option<Binding>,
     params: Params,
 }
@@ -127,7 +146,7 @@ struct Params {
     first: u32,
 }
 
-/// Whether layers over so many rows have their input staged.
+/// Whether layers over several rows, so many, have their input staged.
 fn stages(target: Target, dtype: WeightDType, rows: usize) -> bool {
     dtype == WeightDType::Int8 || target == Target::Software && rows >= STAGED_ROWS
 }
@@ -165,23 +184,32 @@ fn kernel(
     ];
     match input {
         Input::Plain { .. } => parts.push(include_str!("../../shaders/input_buffer.wgsl")),
-        Input::Staged => constants.push_str(&target.wgsl_to_read(0, "x")),
+        Input::Staged => {
+            constants.push_str(&target.wgsl_to_read(0, "x"));
+            parts.push(include_str!("../../shaders/input_staged.wgsl"));
+        }
+        Input::Quantised { norm } => {
+            constants.push_str(&row_constants(norm, true, tiling.threads()));
+            constants.push_str(&format!("const ROOM: u32 = {QUANTISED_TEXELS}u;\n"));
+            parts.push(include_str!("../../shaders/row_scale.wgsl"));
+            parts.push(include_str!("../../shaders/input_quantised.wgsl"));
+        }
     }
     let bindings = match (dtype, input) {
-        (WeightDType::Int8, _) => {
-            parts.push(include_str!("../../shaders/product_int8.wgsl"));
-            INT8_BINDINGS
-        }
-        (_, Input::Staged) => {
-            parts.push(include_str!("../../shaders/input_staged.wgsl"));
-            parts.push(include_str!("../../shaders/product_float.wgsl"));
-            STAGED_BINDINGS
-        }
-        (_, Input::Plain { .. }) => {
-            parts.push(include_str!("../../shaders/product_float.wgsl"));
-            PLAIN_BINDINGS
-        }
+        (WeightDType::Int8, Input::Staged) => STAGED_INT8_BINDINGS,
+        (WeightDType::Int8, _) => INT8_BINDINGS,
+        (_, Input::Staged) => STAGED_BINDINGS,
+        (_, _) => PLAIN_BINDINGS,
     };
+    if dtype == WeightDType::Int8 {
+        let last = bindings.len() - 1;
+        constants.push_str(&format!(
+            "@group(0) @binding({last}) var<storage, read> w_scales: array<f32>;\n"
+        ));
+        parts.push(include_str!("../../shaders/product_int8.wgsl"));
+    } else {
+        parts.push(include_str!("../../shaders/product_float.wgsl"));
+    }
     parts.extend([
         include_str!("../../shaders/activation.wgsl"),
         include_str!("../../shaders/epilogue.wgsl"),
@@ -210,11 +238,14 @@ pub(super) fn variants() -> Vec<Kernel> {
     for target in Target::ALL {
         for tiling in Tiling::all(target) {
             for dtype in WeightDType::ALL {
-                let inputs = match (dtype, target) {
+                let mut inputs = match (dtype, target) {
                     (WeightDType::Int8, _) => vec![Input::Staged],
                     (_, Target::Hardware) => plain.to_vec(),
                     (_, Target::Software) => [&plain[..], &[Input::Staged]].concat(),
                 };
+                if dtype == WeightDType::Int8 && tiling.block().0 == 1 {
+                    inputs.extend([false, true].map(|norm| Input::Quantised { norm }));
+                }
                 for input in inputs {
                     kernels.extend(
                         epilogues
@@ -272,23 +303,22 @@ impl Linear {
                 // Without a norm the gain is never read; any texels will do.
                 let gain = norm.map_or(&part.weights, |norm| norm.gain);
                 let offset = if gated { part.first / 2 } else { part.first };
-                let plain: [Resource<'_>; 4] =
-                    [x.into(), (&part.weights).into(), gain.into(), out.into()];
+                let common: [Resource<'_>; 3] = [(&part.weights).into(), gain.into(), out.into()];
+                let bind = |float, int8, resources: Vec<Resource<'_>>| match &part.scales {
+                    Some(scales) => gpu.bind(int8, &[&resources[..], &[scales.into()]].concat()),
+                    None => gpu.bind(float, &resources),
+                };
+                let plain = [&[x.into()], &common[..]].concat();
                 let staged = scratch.map(|scratch| {
-                    let [_, weights, gain, out] = plain;
-                    let values = Resource::from(&scratch.values);
-                    let x_scales = Resource::from(&scratch.scales);
-                    let common = [values, weights, gain, out, x_scales];
-                    match &part.scales {
-                        Some(scales) => {
-                            gpu.bind(INT8_BINDINGS, &[&common[..], &[scales.into()]].concat())
-                        }
-                        None => gpu.bind(STAGED_BINDINGS, &common),
-                    }
+                    let resources = [
+                        &[(&scratch.values).into()],
+                        &common[..],
+                        &[(&scratch.scales).into()],
+                    ];
+                    bind(STAGED_BINDINGS, STAGED_INT8_BINDINGS, resources.concat())
                 });
                 Part {
-                    plain: (weights.dtype != WeightDType::Int8)
-                        .then(|| gpu.bind(PLAIN_BINDINGS, &plain)),
+                    plain: bind(PLAIN_BINDINGS, INT8_BINDINGS, plain),
                     staged,
                     params: Params {
                         n: part.rows as u32,
@@ -307,6 +337,9 @@ impl Linear {
             dtype: weights.dtype,
             norm: norm.is_some(),
             stage: scratch.map(|scratch| Stage::new(gpu, x, norm, weights, scratch)),
+            quantises: weights.dtype == WeightDType::Int8
+                && weights.rows <= QUANTISED_OUTPUTS
+                && params.loads as usize <= QUANTISED_TEXELS,
             epilogue,
             columns: weights.rows,
             width: weights.width,
@@ -315,7 +348,8 @@ impl Linear {
         }
     }
 
-    /// Begins to compile what layers of so many outputs over so many rows that end so need, for whoever knows that early.
+    /// Begins to compile what layers of so many outputs over several rows, so many, that end so need, for whoever knows
+    /// that early.
     pub fn compile(
         gpu: &Gpu,
         dtype: WeightDType,
@@ -351,14 +385,15 @@ impl Linear {
             self.out_rows
         );
         let target = gpu.target();
+        let norm = self.norm;
         let stage = self.stage.as_ref();
-        let stage = stage.filter(|_| stages(target, self.dtype, rows));
-        let input = match stage {
+        let input = match stage.filter(|_| stages(target, self.dtype, rows)) {
+            Some(_) if rows == 1 && self.quantises => Input::Quantised { norm },
             Some(stage) => {
                 stage.record(gpu, first, rows, plan);
                 Input::Staged
             }
-            None => Input::Plain { norm: self.norm },
+            None => Input::Plain { norm },
         };
         let tiling = Tiling::choose(target, rows, self.columns);
         let pipeline = gpu.pipeline(&kernel(target, tiling, self.dtype, input, self.epilogue));
@@ -377,10 +412,9 @@ impl Linear {
                 Tiling::Matvec { .. } | Tiling::Direct { .. } => [rows, columns, 1],
             };
             let binding = match input {
-                Input::Staged => &part.staged,
-                Input::Plain { .. } => &part.plain,
+                Input::Staged => part.staged.as_ref().expect("bound in Linear::new"),
+                Input::Plain { .. } | Input::Quantised { .. } => &part.plain,
             };
-            let binding = binding.as_ref().expect("bound in Linear::new");
             plan.push(pipeline.clone(), binding, params, workgroups);
         }
         plan.add_work(rows as u64 * self.columns as u64 * self.width as u64);

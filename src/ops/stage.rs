@@ -1,5 +1,6 @@
 //! Inputs of linear layers made ready, row by row: `shaders/stage.wgsl`.
 
+use super::tiling::Tiling;
 use super::{Matrix, Norm, WeightDType, grid};
 use crate::Result;
 use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, TEXEL_BYTES, Target, Texels};
@@ -12,20 +13,28 @@ const BINDINGS: &[Access] = &[
 ];
 
 fn kernel(target: Target, int8: bool, norm: bool) -> Kernel {
-    let threads = match target {
-        Target::Hardware => 64,
-        Target::Software => 8,
-    };
     Kernel {
         name: "stage",
         constants: format!(
-            "const INT8: bool = {int8};\nconst NORM: bool = {norm};\nconst THREADS: u32 = {threads}u;\n{}{}",
+            "{}{}{}",
+            // A row's sum of squares depends on the number of threads: the same ones as where a kernel takes a single row.
+            row_constants(norm, int8, Tiling::choose(target, 1, 1).threads()),
             target.wgsl_to_read(1, "gain"),
             target.wgsl_to_write(2, "staged")
         ),
-        parts: vec![include_str!("../../shaders/stage.wgsl")],
+        parts: vec![
+            include_str!("../../shaders/row_scale.wgsl"),
+            include_str!("../../shaders/stage.wgsl"),
+        ],
         bindings: BINDINGS,
     }
+}
+
+/// What `shaders/row_scale.wgsl` is written in terms of.
+pub(super) fn row_constants(normalise: bool, int8: bool, threads: usize) -> String {
+    format!(
+        "const NORMALISE: bool = {normalise};\nconst INT8: bool = {int8};\nconst THREADS: u32 = {threads}u;\n"
+    )
 }
 
 pub(super) fn variants() -> Vec<Kernel> {

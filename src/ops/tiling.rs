@@ -121,6 +121,19 @@ impl Tiling {
         }
     }
 
+    /// Threads of a workgroup.
+    pub fn threads(self) -> usize {
+        match self {
+            Tiling::Matvec { lanes, groups, .. } => lanes * groups,
+            Tiling::Matmul {
+                threads_m,
+                threads_n,
+                ..
+            } => threads_m * threads_n,
+            Tiling::Direct { .. } => LANES,
+        }
+    }
+
     /// The constants that the WGSL is written in terms of.
     pub fn constants(self) -> String {
         let declare = |constants: &[(&str, usize)]| {

@@ -1,0 +1,70 @@
+// What makes a row of x ready for a product: T5LayerNorm if const NORMALISE is set, and if const INT8 is set symmetric int8,
+// round(y * 127 / max|y|). A workgroup of THREADS a row; the host declares the gain. Twins: src/reference/quantize.rs and
+// layers.rs
+
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+
+var<workgroup> squares: array<f32, THREADS>;
+var<workgroup> largest: array<f32, THREADS>;
+
+struct RowScale {
+    factor: f32,    // of what the row's products add up to: the norm's, and int8's max|y| / 127
+    inverse: f32,   // int8's 127 / max|y|
+}
+
+// Vector k of a row, of which `raw` is x's, before the norm's factor.
+fn value_of(raw: vec4<f32>, k: u32) -> vec4<f32> {
+    if (NORMALISE) {
+        return raw * bitcast<vec4<f32>>(read_gain(k));
+    }
+    return raw;
+}
+
+// Vector k of the row that begins at `start`.
+fn value(start: u32, k: u32) -> vec4<f32> {
+    return value_of(x[start + k], k);
+}
+
+// Four int8 of vector k of the row that begins at `start`.
+fn packed_part(start: u32, k: u32, inverse: f32) -> u32 {
+    return pack4xI8(vec4<i32>(round(value(start, k) * inverse)));
+}
+
+// Sixteen int8: texel t of the row that begins at `start`.
+fn packed_texel(start: u32, t: u32, inverse: f32) -> vec4<u32> {
+    let k = t * 4u;
+    return vec4(packed_part(start, k, inverse), packed_part(start, k + 1u, inverse),
+                packed_part(start, k + 2u, inverse), packed_part(start, k + 3u, inverse));
+}
+
+// The scale of the row of `vectors` that begins at `start`; every thread of the workgroup takes part. `width` is the row's
+// true width, which the norm's mean is over.
+fn row_scale(start: u32, vectors: u32, width: f32, eps: f32, local: u32) -> RowScale {
+    var scale = RowScale(1.0, 0.0);
+    if (NORMALISE || INT8) {
+        var square = 0.0;
+        var most = vec4<f32>();
+        for (var k = local; k < vectors; k += THREADS) {
+            let raw = x[start + k];
+            square += dot(raw, raw);
+            most = max(most, abs(value_of(raw, k)));
+        }
+        squares[local] = square;
+        largest[local] = max(max(most.x, most.y), max(most.z, most.w));
+        workgroupBarrier();
+        var sum = 0.0;
+        var limit = 0.0;
+        for (var l = 0u; l < THREADS; l++) {
+            sum += squares[l];
+            limit = max(limit, largest[l]);
+        }
+        if (NORMALISE) {
+            scale.factor = inverseSqrt(sum / width + eps);
+        }
+        if (INT8) {
+            scale.inverse = select(127.0 / limit, 0.0, limit == 0.0);
+            scale.factor *= limit / 127.0;
+        }
+    }
+    return scale;
+}
