@@ -33,8 +33,10 @@ impl Access {
             min_binding_size: None,
         };
         match (self, target) {
-            (Access::ReadTexels, Target::Software) => texture(wgpu::StorageTextureAccess::ReadOnly),
-            (Access::WriteTexels, Target::Software) => {
+            (Access::ReadTexels, Target::Software { .. }) => {
+                texture(wgpu::StorageTextureAccess::ReadOnly)
+            }
+            (Access::WriteTexels, Target::Software { .. }) => {
                 texture(wgpu::StorageTextureAccess::WriteOnly)
             }
             (Access::Read | Access::ReadTexels, _) => buffer(true),

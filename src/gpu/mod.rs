@@ -41,13 +41,29 @@ pub struct GpuOptions {
 pub enum Target {
     /// Thousands of threads, fast workgroup memory.
     Hardware,
-    /// A CPU that runs shaders: few threads, and all memory is the same.
-    Software,
+    /// A CPU that runs shaders: all memory is the same, and the threads of a workgroup run one after the other, but for
+    /// `lanes` at a time, the numbers in a vector of it.
+    Software {
+        /// 4, 8 or 16.
+        lanes: usize,
+    },
 }
 
 impl Target {
-    /// Every kind.
-    pub const ALL: [Target; 2] = [Target::Hardware, Target::Software];
+    /// Every kind, with the widths of vectors that are common.
+    pub const ALL: [Target; 3] = [
+        Target::Hardware,
+        Target::Software { lanes: 8 },
+        Target::Software { lanes: 16 },
+    ];
+
+    /// Threads that run at a time in a CPU's vector; 1 where threads are more than that.
+    pub fn lanes(self) -> usize {
+        match self {
+            Target::Hardware => 1,
+            Target::Software { lanes } => lanes,
+        }
+    }
 }
 
 /// An open device with its queue, its compiled kernels and a count of what was allocated on it.
@@ -121,7 +137,10 @@ impl Gpu {
             // Kernels count bytes, four to an element, in u32.
             .min(u64::from(u32::MAX) & !15);
         let own_target = if info.is_software() {
-            Target::Software
+            let lanes = adapter.get_info().subgroup_max_size as usize;
+            Target::Software {
+                lanes: lanes.next_power_of_two().clamp(4, 16),
+            }
         } else {
             Target::Hardware
         };

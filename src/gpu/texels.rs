@@ -57,7 +57,7 @@ impl Target {
                 "@group(0) @binding({binding}) var<storage, read> {name}: array<vec4<u32>>;\n\
                  fn read_{name}(index: u32) -> vec4<u32> {{ return {name}[index]; }}\n"
             ),
-            Target::Software => format!(
+            Target::Software { .. } => format!(
                 "@group(0) @binding({binding}) var {name}: texture_storage_2d<rgba32uint, read>;\n\
                  fn read_{name}(index: u32) -> vec4<u32> {{\n    \
                      return textureLoad({name}, vec2<u32>(index % {WIDTH}u, index / {WIDTH}u));\n}}\n"
@@ -72,7 +72,7 @@ impl Target {
                 "@group(0) @binding({binding}) var<storage, read_write> {name}: array<vec4<u32>>;\n\
                  fn write_{name}(index: u32, texel: vec4<u32>) {{ {name}[index] = texel; }}\n"
             ),
-            Target::Software => format!(
+            Target::Software { .. } => format!(
                 "@group(0) @binding({binding}) var {name}: texture_storage_2d<rgba32uint, write>;\n\
                  fn write_{name}(index: u32, texel: vec4<u32>) {{\n    \
                      textureStore({name}, vec2<u32>(index % {WIDTH}u, index / {WIDTH}u), texel);\n}}\n"
@@ -87,7 +87,7 @@ impl Gpu {
         let texture = u64::from(self.limits.max_texture_dimension_2d) * WIDTH * TEXEL_BYTES;
         match self.target {
             Target::Hardware => self.max_binding_bytes,
-            Target::Software => self.max_binding_bytes.min(texture),
+            Target::Software { .. } => self.max_binding_bytes.min(texture),
         }
     }
 
@@ -97,7 +97,7 @@ impl Gpu {
     /// # Errors
     /// Those of [`Gpu::buffer`].
     pub fn texels(&self, label: &str, bytes: u64) -> Result<Texels> {
-        if self.target == Target::Software {
+        if let Target::Software { .. } = self.target {
             return self.texels_filled(label, bytes, |_| ());
         }
         let words = bytes.div_ceil(TEXEL_BYTES).max(1);
@@ -130,7 +130,7 @@ impl Gpu {
                 let buffer = self.buffer_filled(label, words * TEXEL_BYTES, fill)?;
                 (Place::Buffer(buffer.raw.clone()), buffer.size())
             }
-            Target::Software => {
+            Target::Software { .. } => {
                 let rows = words.div_ceil(WIDTH);
                 let bytes = rows * ROW_BYTES;
                 self.check_room(label, bytes)?;

@@ -18,7 +18,8 @@ impl Model {
     /// Room for `rows` staged inputs of any layer, where layers take such.
     pub(super) fn scratch(&self, rows: usize) -> Result<Option<Staged>> {
         let width = self.dims.d_model.max(self.dims.inner).max(self.dims.d_ff);
-        let needed = self.dtype == WeightDType::Int8 || self.gpu.target() == Target::Software;
+        let needed =
+            self.dtype == WeightDType::Int8 || matches!(self.gpu.target(), Target::Software { .. });
         needed
             .then(|| Staged::new(&self.gpu, rows, width, self.dtype))
             .transpose()

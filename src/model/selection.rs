@@ -28,7 +28,7 @@ impl Model {
                 // Of sixteen beams, whose best tokens might all be ends of sequence.
                 candidates: 32,
             },
-            Target::Software => DeviceSelection {
+            Target::Software { .. } => DeviceSelection {
                 greedy_steps: 1,
                 candidates: 0,
             },

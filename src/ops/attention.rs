@@ -1,7 +1,6 @@
 //! Attention of many queries over whole batches: `shaders/attention_dense.wgsl` in front of `shaders/attention.wgsl`, or on
 //! software adapters of `shaders/attention_lanes.wgsl`.
 
-use super::matrix::LANES;
 use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Target};
 
 const BINDINGS: &[Access] = &[
@@ -25,20 +24,25 @@ const WEIGHTS_BINDINGS: &[Access] = &[
 ];
 
 /// Queries a workgroup; where each thread takes one, as many as threads.
-const TQ: usize = LANES;
+fn queries_a_workgroup(target: Target) -> usize {
+    match target {
+        Target::Hardware => 8,
+        Target::Software { lanes } => lanes,
+    }
+}
 
 /// The WGSL of attention proper, behind a part that says where things lie.
 pub(super) fn attention_wgsl(target: Target) -> &'static str {
     match target {
         Target::Hardware => include_str!("../../shaders/attention.wgsl"),
-        Target::Software => include_str!("../../shaders/attention_lanes.wgsl"),
+        Target::Software { .. } => include_str!("../../shaders/attention_lanes.wgsl"),
     }
 }
 
 fn constants(queries: usize, head_width: usize, causal: bool, biased: bool) -> String {
     format!(
         "const TQ: u32 = {queries}u;\nconst D4: u32 = {}u;\nconst CAUSAL: bool = {causal};\n\
-         const BIASED: bool = {biased};\nconst LANES: u32 = {LANES}u;\n",
+         const BIASED: bool = {biased};\nconst LANES: u32 = {queries}u;\n",
         head_width / 4
     )
 }
@@ -46,7 +50,7 @@ fn constants(queries: usize, head_width: usize, causal: bool, biased: bool) -> S
 fn kernel(target: Target, head_width: usize, causal: bool, biased: bool) -> Kernel {
     Kernel {
         name: "attention",
-        constants: constants(TQ, head_width, causal, biased),
+        constants: constants(queries_a_workgroup(target), head_width, causal, biased),
         parts: vec![
             include_str!("../../shaders/attention_dense.wgsl"),
             attention_wgsl(target),
@@ -129,6 +133,8 @@ struct Params {
 pub struct Attention {
     binding: Binding,
     kernel: Kernel,
+    /// That a workgroup takes.
+    queries: usize,
     weights: Option<(Binding, Kernel, usize)>,
     params: Params,
     heads: usize,
@@ -154,6 +160,7 @@ impl Attention {
                 &[args.q, args.kv, bias, args.mask, args.head_scale, args.out],
             ),
             kernel: kernel(gpu.target(), args.head_width, args.causal, biased),
+            queries: queries_a_workgroup(gpu.target()),
             weights: args.weights.map(|weights| {
                 let buffers = [
                     args.q,
@@ -206,7 +213,11 @@ impl Attention {
             keys: keys as u32,
             ..self.params
         };
-        let workgroups = [queries.div_ceil(TQ) as u32, self.heads as u32, batch as u32];
+        let workgroups = [
+            queries.div_ceil(self.queries) as u32,
+            self.heads as u32,
+            batch as u32,
+        ];
         plan.push(
             gpu.pipeline(&self.kernel),
             &self.binding,

@@ -2,7 +2,6 @@
 //! software adapters of `shaders/attention_lanes.wgsl`.
 
 use super::attention::attention_wgsl;
-use super::matrix::LANES;
 use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Target};
 
 const BINDINGS: &[Access] = &[
@@ -15,7 +14,7 @@ const BINDINGS: &[Access] = &[
 ];
 
 fn kernel(target: Target, head_width: usize, cross: bool) -> Kernel {
-    let software = target == Target::Software;
+    let lanes = target.lanes();
     Kernel {
         name: if cross {
             "attention_cross"
@@ -24,8 +23,9 @@ fn kernel(target: Target, head_width: usize, cross: bool) -> Kernel {
         },
         constants: format!(
             "const TQ: u32 = 1u;\nconst D4: u32 = {}u;\nconst CROSS: bool = {cross};\n\
-             const PER_LANE: bool = {software};\nconst LANES: u32 = {LANES}u;\n",
-            head_width / 4
+             const PER_LANE: bool = {};\nconst LANES: u32 = {lanes}u;\n",
+            head_width / 4,
+            lanes > 1
         ),
         parts: vec![
             include_str!("../../shaders/attention_cached.wgsl"),
@@ -200,7 +200,7 @@ impl CachedAttention {
         );
         let workgroups = match gpu.target() {
             Target::Hardware => [rows as u32, self.heads as u32, 1],
-            Target::Software => [(rows * self.heads).div_ceil(LANES) as u32, 1, 1],
+            Target::Software { lanes } => [(rows * self.heads).div_ceil(lanes) as u32, 1, 1],
         };
         plan.push(
             gpu.pipeline(&self.kernel),

@@ -12,16 +12,17 @@ const BINDINGS: &[Access] = &[
 ];
 
 fn kernel(target: Target, dtype: WeightDType) -> Kernel {
+    let (layout, layout_constants) = layout_wgsl(target);
     Kernel {
         name: "embed",
         constants: format!(
-            "const SCALED: bool = {};\n{}",
+            "{layout_constants}const SCALED: bool = {};\n{}",
             dtype == WeightDType::Int8,
             target.wgsl_to_read(1, "weights")
         ),
         parts: vec![
             dtype.wgsl(),
-            layout_wgsl(target),
+            layout,
             include_str!("../../shaders/embed.wgsl"),
         ],
         bindings: BINDINGS,

@@ -148,7 +148,7 @@ struct Params {
 
 /// Whether layers over several rows, so many, have their input staged.
 fn stages(target: Target, dtype: WeightDType, rows: usize) -> bool {
-    dtype == WeightDType::Int8 || target == Target::Software && rows >= STAGED_ROWS
+    dtype == WeightDType::Int8 || matches!(target, Target::Software { .. }) && rows >= STAGED_ROWS
 }
 
 fn kernel(
@@ -171,15 +171,16 @@ fn kernel(
         Activation::Silu => "SILU",
     };
     let norm = input == Input::Plain { norm: true };
+    let (layout, layout_constants) = layout_wgsl(target);
     let mut constants = format!(
-        "{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {epilogue};\nconst ACTIVATION: u32 = {activation};\n{}{}",
+        "{layout_constants}{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {epilogue};\nconst ACTIVATION: u32 = {activation};\n{}{}",
         tiling.constants(),
         target.wgsl_to_read(1, "weights"),
         target.wgsl_to_read(2, "gain")
     );
     let mut parts = vec![
         dtype.wgsl(),
-        layout_wgsl(target),
+        layout,
         include_str!("../../shaders/linear_params.wgsl"),
     ];
     match input {
@@ -189,7 +190,7 @@ fn kernel(
             parts.push(include_str!("../../shaders/input_staged.wgsl"));
         }
         Input::Quantised { norm } => {
-            constants.push_str(&row_constants(norm, true, tiling.threads()));
+            constants.push_str(&row_constants(norm, true, tiling.threads(target)));
             constants.push_str(&format!("const ROOM: u32 = {QUANTISED_TEXELS}u;\n"));
             parts.push(include_str!("../../shaders/row_scale.wgsl"));
             parts.push(include_str!("../../shaders/input_quantised.wgsl"));
@@ -241,9 +242,9 @@ pub(super) fn variants() -> Vec<Kernel> {
                 let mut inputs = match (dtype, target) {
                     (WeightDType::Int8, _) => vec![Input::Staged],
                     (_, Target::Hardware) => plain.to_vec(),
-                    (_, Target::Software) => [&plain[..], &[Input::Staged]].concat(),
+                    (_, Target::Software { .. }) => [&plain[..], &[Input::Staged]].concat(),
                 };
-                if dtype == WeightDType::Int8 && tiling.block().0 == 1 {
+                if dtype == WeightDType::Int8 && tiling.block(target).0 == 1 {
                     inputs.extend([false, true].map(|norm| Input::Quantised { norm }));
                 }
                 for input in inputs {
@@ -397,7 +398,7 @@ impl Linear {
         };
         let tiling = Tiling::choose(target, rows, self.columns);
         let pipeline = gpu.pipeline(&kernel(target, tiling, self.dtype, input, self.epilogue));
-        let (block_m, block_n) = tiling.block();
+        let (block_m, block_n) = tiling.block(target);
         for part in &self.parts {
             let params = Params {
                 m: rows as u32,

@@ -92,23 +92,36 @@ pub(super) struct Part {
     pub(super) scales: Option<Buffer>,
 }
 
-/// The WGSL that says at which texel `k` of a row lies, by kind of adapter.
-pub(super) fn layout_wgsl(target: Target) -> &'static str {
+/// The WGSL that says at which texel `k` of a row lies, by kind of adapter, and the constants that it is written in terms of.
+pub(super) fn layout_wgsl(target: Target) -> (&'static str, String) {
     match target {
-        Target::Hardware => include_str!("../../shaders/layout_rows.wgsl"),
-        Target::Software => include_str!("../../shaders/layout_blocks.wgsl"),
+        Target::Hardware => (
+            include_str!("../../shaders/layout_rows.wgsl"),
+            String::new(),
+        ),
+        Target::Software { lanes } => (
+            include_str!("../../shaders/layout_blocks.wgsl"),
+            format!(
+                "const LANES: u32 = {lanes}u;\nconst BLOCK: u32 = {}u;\n",
+                block_rows(lanes)
+            ),
+        ),
     }
 }
 
-/// Rows that are interleaved on software adapters, and the threads that take them in turn: `shaders/layout_blocks.wgsl`.
-pub(super) const BLOCK: usize = 128;
-pub(super) const LANES: usize = 8;
+/// Columns that a thread takes at most on software adapters.
+pub(super) const LANE_COLUMNS: usize = 16;
 
-/// The row of a block whose texel lies `position`th among those of the same k: a thread takes every eighth texel, and
-/// finds the two rows of a gate next to each other.
-fn row_at(position: usize) -> usize {
-    let (turn, lane) = (position / LANES, position % LANES);
-    turn / 2 * (2 * LANES) + 2 * lane + turn % 2
+/// Rows that are interleaved on software adapters: `shaders/layout_blocks.wgsl`.
+fn block_rows(lanes: usize) -> usize {
+    LANE_COLUMNS * lanes
+}
+
+/// The row of a block whose texel lies `position`th among those of the same k: of `lanes` threads each takes every
+/// `lanes`th texel, and finds the two rows of a gate next to each other.
+fn row_at(position: usize, lanes: usize) -> usize {
+    let (turn, lane) = (position / lanes, position % lanes);
+    turn / 2 * (2 * lanes) + 2 * lane + turn % 2
 }
 
 /// Bytes of rows that are converted and copied at a time.
@@ -136,20 +149,23 @@ impl Matrix {
         // An even number of rows a part keeps the interleaved pairs of a gated feed-forward together.
         let mut rows_a_part = ((gpu.max_texels_bytes() as usize / row_bytes) & !1).max(2);
         let mut chunk_rows = (CHUNK_BYTES / row_bytes).max(1);
-        let interleaved = gpu.target() == Target::Software;
-        if interleaved {
-            chunk_rows = BLOCK;
-            if rows_a_part > BLOCK {
-                rows_a_part -= rows_a_part % BLOCK;
+        let lanes = match gpu.target() {
+            Target::Hardware => None,
+            Target::Software { lanes } => Some(lanes),
+        };
+        if let Some(lanes) = lanes {
+            chunk_rows = block_rows(lanes);
+            if rows_a_part > chunk_rows {
+                rows_a_part -= rows_a_part % chunk_rows;
             }
         }
         let mut floats = vec![0.0f32; chunk_rows * width];
         let mut parts = Vec::new();
         for first in (0..rows).step_by(rows_a_part) {
             let part_rows = rows_a_part.min(rows - first);
-            let stored_rows = match interleaved {
-                true => part_rows.next_multiple_of(BLOCK),
-                false => part_rows,
+            let stored_rows = match lanes {
+                Some(lanes) => part_rows.next_multiple_of(block_rows(lanes)),
+                None => part_rows,
             };
             let mut scales = Vec::new();
             let bytes = (stored_rows * row_bytes) as u64;
@@ -162,8 +178,8 @@ impl Matrix {
                         fill(first + start + i, row);
                     }
                     let mut packed = pack(dtype, chunk, width, &mut scales);
-                    if interleaved {
-                        packed = interleave(&packed, row_bytes);
+                    if let Some(lanes) = lanes {
+                        packed = interleave(&packed, row_bytes, lanes);
                     }
                     write((start * row_bytes) as u64, &packed);
                 }
@@ -226,12 +242,13 @@ fn pack(dtype: WeightDType, rows: &[f32], width: usize, scales: &mut Vec<f32>) -
 }
 
 /// A block of rows with the texels of the same k side by side; rows that are missing become zeros.
-fn interleave(rows: &[u8], row_bytes: usize) -> Vec<u8> {
+fn interleave(rows: &[u8], row_bytes: usize, lanes: usize) -> Vec<u8> {
     let texel = TEXEL_BYTES as usize;
-    let mut block = vec![0; BLOCK * row_bytes];
-    for (k, texels) in block.chunks_exact_mut(BLOCK * texel).enumerate() {
+    let block_rows = block_rows(lanes);
+    let mut block = vec![0; block_rows * row_bytes];
+    for (k, texels) in block.chunks_exact_mut(block_rows * texel).enumerate() {
         for (position, to) in texels.chunks_exact_mut(texel).enumerate() {
-            let from = row_at(position) * row_bytes + k * texel;
+            let from = row_at(position, lanes) * row_bytes + k * texel;
             if let Some(from) = rows.get(from..from + texel) {
                 to.copy_from_slice(from);
             }

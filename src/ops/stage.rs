@@ -18,7 +18,7 @@ fn kernel(target: Target, int8: bool, norm: bool) -> Kernel {
         constants: format!(
             "{}{}{}",
             // A row's sum of squares depends on the number of threads: the same ones as where a kernel takes a single row.
-            row_constants(norm, int8, Tiling::choose(target, 1, 1).threads()),
+            row_constants(norm, int8, Tiling::choose(target, 1, 1).threads(target)),
             target.wgsl_to_read(1, "gain"),
             target.wgsl_to_write(2, "staged")
         ),

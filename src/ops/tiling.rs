@@ -1,7 +1,7 @@
 //! How a linear layer is laid over workgroups: which kernel, and the sizes of its blocks, by kind of adapter and numbers of
 //! rows and outputs.
 
-use super::matrix::LANES;
+use super::matrix::LANE_COLUMNS;
 use crate::gpu::Target;
 
 /// How a linear layer is laid over workgroups.
@@ -46,11 +46,21 @@ const FEW_ROWS: usize = 64;
 
 /// Software adapters run the threads of a workgroup a vector at a time, one after the other, and every barrier, like every
 /// trip through workgroup memory, costs without gaining anything.
-const SOFTWARE: Tilings = &[
-    (1, Tiling::Direct { tm: 1, tn: 16 }),
-    (2, Tiling::Direct { tm: 2, tn: 16 }),
-    (usize::MAX, Tiling::Direct { tm: 4, tn: 16 }),
-];
+fn software(lanes: usize) -> Tilings {
+    const NARROW: Tilings = &[(1, direct(1)), (2, direct(2)), (usize::MAX, direct(4))];
+    const WIDE: Tilings = &[
+        (1, direct(1)),
+        (2, direct(2)),
+        (4, direct(4)),
+        (usize::MAX, direct(8)),
+    ];
+    if lanes > 8 { WIDE } else { NARROW }
+}
+
+const fn direct(tm: usize) -> Tiling {
+    let tn = LANE_COLUMNS;
+    Tiling::Direct { tm, tn }
+}
 
 const fn matvec(m_tile: usize) -> Tiling {
     Tiling::Matvec {
@@ -74,7 +84,7 @@ impl Tiling {
     pub fn all(target: Target) -> impl Iterator<Item = Tiling> {
         let (by_rows, blocks) = match target {
             Target::Hardware => (HARDWARE, &HARDWARE_BLOCKS[..]),
-            Target::Software => (SOFTWARE, &[][..]),
+            Target::Software { lanes } => (software(lanes), &[][..]),
         };
         let by_rows = by_rows.iter().map(|(_, tiling)| *tiling);
         by_rows.chain(blocks.iter().copied())
@@ -87,11 +97,11 @@ impl Tiling {
             fitting.expect("the last takes all rows that come here").1
         };
         match target {
-            Target::Software => by_rows(SOFTWARE),
+            Target::Software { lanes } => by_rows(software(lanes)),
             Target::Hardware if rows <= MATVEC_ROWS => by_rows(HARDWARE),
             Target::Hardware => {
                 let keeps_busy = |tiling: &Tiling| {
-                    let (block_m, block_n) = tiling.block();
+                    let (block_m, block_n) = tiling.block(target);
                     block_m < 2 * rows && rows.div_ceil(block_m) * outputs.div_ceil(block_n) >= BUSY
                 };
                 let small = if rows <= FEW_ROWS {
@@ -108,7 +118,7 @@ impl Tiling {
     }
 
     /// Input rows and weight rows a workgroup covers.
-    pub fn block(self) -> (usize, usize) {
+    pub fn block(self, target: Target) -> (usize, usize) {
         match self {
             Tiling::Matvec { m_tile, groups, .. } => (m_tile, N_TILE * groups),
             Tiling::Matmul {
@@ -117,12 +127,12 @@ impl Tiling {
                 threads_m,
                 threads_n,
             } => (tm * threads_m, tn * threads_n),
-            Tiling::Direct { tm, tn } => (tm, tn * LANES),
+            Tiling::Direct { tm, tn } => (tm, tn * target.lanes()),
         }
     }
 
     /// Threads of a workgroup.
-    pub fn threads(self) -> usize {
+    pub fn threads(self, target: Target) -> usize {
         match self {
             Tiling::Matvec { lanes, groups, .. } => lanes * groups,
             Tiling::Matmul {
@@ -130,7 +140,7 @@ impl Tiling {
                 threads_n,
                 ..
             } => threads_m * threads_n,
-            Tiling::Direct { .. } => LANES,
+            Tiling::Direct { .. } => target.lanes(),
         }
     }
 

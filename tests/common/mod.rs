@@ -16,11 +16,11 @@ pub fn gpu() -> Arc<Gpu> {
         .clone()
 }
 
-/// The same device with kernels laid out for both kinds of adapter.
-pub fn targets() -> [Arc<Gpu>; 2] {
-    static GPUS: OnceLock<[Arc<Gpu>; 2]> = OnceLock::new();
+/// The same device with kernels laid out for each kind of adapter.
+pub fn targets() -> [Arc<Gpu>; 3] {
+    static GPUS: OnceLock<[Arc<Gpu>; 3]> = OnceLock::new();
     GPUS.get_or_init(|| {
-        [Target::Hardware, Target::Software].map(|target| {
+        Target::ALL.map(|target| {
             let options = GpuOptions {
                 target: Some(target),
                 ..GpuOptions::default()

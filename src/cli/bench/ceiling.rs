@@ -43,7 +43,7 @@ impl Ceiling {
     pub fn measure(gpu: &Gpu, dtype: WeightDType, console: &Console) -> Ceiling {
         let size = match gpu.target() {
             Target::Hardware => HARDWARE,
-            Target::Software => SOFTWARE,
+            Target::Software { .. } => SOFTWARE,
         };
         // Where the device has no room for the try, results are worth telling without it.
         let known = |measured: Result<f64>| match measured {
