@@ -38,8 +38,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let t = start + local;
         var score: array<f32, TQ>;
         if (t < here.keys) {
+            let at = key_at(here, t);
             for (var c = 0u; c < D4; c++) {
-                let key = load_key(here, t, c);
+                let key = load_key(here, at, t, c);
                 for (var i = 0u; i < TQ; i++) {
                     score[i] += dot(query[i * D4 + c], key);
                 }
@@ -92,7 +93,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         if (span < SPANS) {
             let end = min(THREADS, here.keys - start);
             for (var j = span; j < end; j += SPANS) {
-                let value = load_value(here, start + j, column);
+                let t = start + j;
+                let value = load_value(here, key_at(here, t), t, column);
                 for (var i = 0u; i < TQ; i++) {
                     acc[i] += weight[i * THREADS + j] * value;
                 }

@@ -28,7 +28,6 @@ struct Row {
 var<immediate> params: Params;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;  // self: [rows, q k v], cross: [rows, q]
-@group(0) @binding(2) var<storage, read_write> kv: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;     // [heads, 2 * max_distance + 1]
 @group(0) @binding(4) var<storage, read> table: array<u32>;    // self: history, cross: mask
 @group(0) @binding(5) var<storage, read_write> out: array<vec4<f32>>;
@@ -70,8 +69,8 @@ fn prepare(here: Place, first: u32, step: u32) {
     if (!CROSS) {
         let at = (here.position * params.slots + here.slot) * 2u * params.inner4 + here.head * D4;
         for (var c = first; c < D4; c += step) {
-            kv[at + c] = own(here, 1u, c);
-            kv[at + params.inner4 + c] = own(here, 2u, c);
+            write_kv(at + c, bitcast<vec4<u32>>(own(here, 1u, c)));
+            write_kv(at + params.inner4 + c, bitcast<vec4<u32>>(own(here, 2u, c)));
         }
     }
 }
@@ -80,28 +79,32 @@ fn load_query(here: Place, i: u32, c: u32) -> vec4<f32> {
     return own(here, 0u, c);
 }
 
-// part 1: keys, part 2: values
-fn load(here: Place, part: u32, t: u32, c: u32) -> vec4<f32> {
+// Where the head's part of key t begins.
+fn key_at(here: Place, t: u32) -> u32 {
     var entry: u32;
     if (CROSS) {
         entry = here.source * params.keys + t;
-    } else if (PER_LANE) {
-        // What this thread appended it may read back; a branch would cost all lanes both ways.
-        entry = t * params.slots + select(table[here.slot * params.capacity + t], here.slot, t == here.position);
-    } else if (t == here.position) {
-        return own(here, part, c);
     } else {
-        entry = t * params.slots + table[here.slot * params.capacity + t];
+        entry = t * params.slots + select(table[here.slot * params.capacity + t], here.slot, t == here.position);
     }
-    return kv[(entry * 2u + part - 1u) * params.inner4 + here.head * D4 + c];
+    return entry * 2u * params.inner4 + here.head * D4;
 }
 
-fn load_key(here: Place, t: u32, c: u32) -> vec4<f32> {
-    return load(here, 1u, t, c);
+// The key that begins at `at`, or part 2: its value.
+fn load(here: Place, at: u32, part: u32, t: u32, c: u32) -> vec4<f32> {
+    // What a thread of its own appended it may read back; a branch would cost all lanes both ways.
+    if (!CROSS && !PER_LANE && t == here.position) {
+        return own(here, part, c);
+    }
+    return bitcast<vec4<f32>>(read_kv(at + (part - 1u) * params.inner4 + c));
 }
 
-fn load_value(here: Place, t: u32, c: u32) -> vec4<f32> {
-    return load(here, 2u, t, c);
+fn load_key(here: Place, at: u32, t: u32, c: u32) -> vec4<f32> {
+    return load(here, at, 1u, t, c);
+}
+
+fn load_value(here: Place, at: u32, t: u32, c: u32) -> vec4<f32> {
+    return load(here, at, 2u, t, c);
 }
 
 fn is_visible(here: Place, i: u32, t: u32) -> bool {

@@ -47,12 +47,17 @@ fn load_query(here: Place, i: u32, c: u32) -> vec4<f32> {
     return q[row * params.q_row4 + here.head * D4 + c];
 }
 
-fn load_key(here: Place, t: u32, c: u32) -> vec4<f32> {
-    return kv[(here.batch * params.keys + t) * params.kv_row4 + params.k_offset4 + here.head * D4 + c];
+// Where the head's part of key t begins, but for the offset of keys or values.
+fn key_at(here: Place, t: u32) -> u32 {
+    return (here.batch * params.keys + t) * params.kv_row4 + here.head * D4;
 }
 
-fn load_value(here: Place, t: u32, c: u32) -> vec4<f32> {
-    return kv[(here.batch * params.keys + t) * params.kv_row4 + params.v_offset4 + here.head * D4 + c];
+fn load_key(here: Place, at: u32, t: u32, c: u32) -> vec4<f32> {
+    return kv[at + params.k_offset4 + c];
+}
+
+fn load_value(here: Place, at: u32, t: u32, c: u32) -> vec4<f32> {
+    return kv[at + params.v_offset4 + c];
 }
 
 fn is_visible(here: Place, i: u32, t: u32) -> bool {

@@ -21,9 +21,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     var acc: array<vec4<f32>, D4>;
     for (var t = 0u; t < here.keys; t++) {
         if (is_visible(here, i, t)) {
+            let at = key_at(here, t);
             var score = bias_of(here, i, t);
             for (var c = 0u; c < D4; c++) { // unrolled
-                score += dot(query[c], load_key(here, t, c));
+                score += dot(query[c], load_key(here, at, t, c));
             }
             let next = max(best, score);
             let shrink = exp(best - next);
@@ -31,7 +32,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             best = next;
             total = total * shrink + weight;
             for (var c = 0u; c < D4; c++) { // unrolled
-                acc[c] = acc[c] * shrink + weight * load_value(here, t, c);
+                acc[c] = acc[c] * shrink + weight * load_value(here, at, t, c);
             }
         }
     }

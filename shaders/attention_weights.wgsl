@@ -16,9 +16,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     for (var t = local; t < params.keys; t += THREADS) {
         var score = MASKED;
         if (is_visible(here, 0u, t)) {
+            let at = key_at(here, t);
             score = bias_of(here, 0u, t);
             for (var c = 0u; c < D4; c++) {
-                score += dot(load_query(here, 0u, c), load_key(here, t, c));
+                score += dot(load_query(here, 0u, c), load_key(here, at, t, c));
             }
         }
         weights[row + t] = score;

@@ -1,5 +1,6 @@
 //! Which GPU: the adapters there are, in order of preference, and the choice among them.
 
+use super::texels::FORMAT;
 use crate::{Error, Result};
 
 /// An adapter as `t5-gpu devices` lists it.
@@ -40,8 +41,17 @@ impl DeviceInfo {
 
 /// Features that are used where the adapter has them.
 pub(super) fn optional_features() -> wgpu::Features {
-    // For profiles.
-    wgpu::Features::TIMESTAMP_QUERY
+    // For profiles, and for textures that a kernel reads and writes.
+    wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES
+}
+
+/// Whether kernels may read and write one and the same [`super::Texels`] where these are textures.
+pub(super) fn updates_textures(adapter: &wgpu::Adapter) -> bool {
+    let flags = adapter.get_texture_format_features(FORMAT).flags;
+    adapter
+        .features()
+        .contains(wgpu::Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES)
+        && flags.contains(wgpu::TextureFormatFeatureFlags::STORAGE_READ_WRITE)
 }
 
 /// Features without which nothing runs. Vulkan (push constants), Metal and DX12 (root constants) all have them.

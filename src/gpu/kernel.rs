@@ -18,6 +18,8 @@ pub enum Access {
     ReadTexels,
     /// [`super::Texels`], written alone.
     WriteTexels,
+    /// [`super::Texels`], read and written.
+    ReadWriteTexels,
 }
 
 impl Access {
@@ -39,8 +41,11 @@ impl Access {
             (Access::WriteTexels, Target::Software { .. }) => {
                 texture(wgpu::StorageTextureAccess::WriteOnly)
             }
+            (Access::ReadWriteTexels, Target::Software { .. }) => {
+                texture(wgpu::StorageTextureAccess::ReadWrite)
+            }
             (Access::Read | Access::ReadTexels, _) => buffer(true),
-            (Access::ReadWrite | Access::WriteTexels, _) => buffer(false),
+            (Access::ReadWrite | Access::WriteTexels | Access::ReadWriteTexels, _) => buffer(false),
         }
     }
 }

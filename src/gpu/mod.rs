@@ -136,7 +136,7 @@ impl Gpu {
             .min(limits.max_buffer_size)
             // Kernels count bytes, four to an element, in u32.
             .min(u64::from(u32::MAX) & !15);
-        let own_target = if info.is_software() {
+        let own_target = if info.is_software() && adapter::updates_textures(&adapter) {
             let lanes = adapter.get_info().subgroup_max_size as usize;
             Target::Software {
                 lanes: lanes.next_power_of_two().clamp(4, 16),

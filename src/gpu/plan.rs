@@ -12,7 +12,7 @@ use crate::Result;
 pub enum Resource<'a> {
     /// For [`Access::Read`] and [`Access::ReadWrite`].
     Buffer(&'a Buffer),
-    /// For [`Access::ReadTexels`] and [`Access::WriteTexels`].
+    /// For [`Access::ReadTexels`], [`Access::WriteTexels`] and [`Access::ReadWriteTexels`].
     Texels(&'a Texels),
 }
 

@@ -81,6 +81,26 @@ impl Target {
     }
 }
 
+impl Target {
+    /// WGSL that declares texels at `binding` and functions to read and to write one, as those above.
+    pub fn wgsl_to_update(self, binding: u32, name: &str) -> String {
+        match self {
+            Target::Hardware => format!(
+                "{}fn read_{name}(index: u32) -> vec4<u32> {{ return {name}[index]; }}\n",
+                self.wgsl_to_write(binding, name)
+            ),
+            Target::Software { .. } => {
+                let writes = self.wgsl_to_write(binding, name);
+                format!(
+                    "{}fn read_{name}(index: u32) -> vec4<u32> {{\n    \
+                     return textureLoad({name}, vec2<u32>(index % {WIDTH}u, index / {WIDTH}u));\n}}\n",
+                    writes.replace(", write>", ", read_write>")
+                )
+            }
+        }
+    }
+}
+
 impl Gpu {
     /// The most bytes that one [`Texels`] may have.
     pub fn max_texels_bytes(&self) -> u64 {
@@ -144,6 +164,30 @@ impl Gpu {
         Ok(self.counted(place, words, bytes))
     }
 
+    /// Copies all of `from` to the start of `to`, on the device.
+    ///
+    /// # Errors
+    /// [`crate::Error::Gpu`].
+    pub fn copy_texels(&self, from: &Texels, to: &Texels) -> Result<()> {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        match (&from.place, &to.place) {
+            (Place::Buffer(from), Place::Buffer(to)) => {
+                encoder.copy_buffer_to_buffer(from, 0, to, 0, from.size());
+            }
+            (Place::Texture(from), Place::Texture(to)) => {
+                let (from, to) = (from.texture(), to.texture());
+                encoder.copy_texture_to_texture(
+                    from.as_image_copy(),
+                    to.as_image_copy(),
+                    from.size(),
+                );
+            }
+            _ => unreachable!("a device has texels in one kind of place"),
+        }
+        self.queue.submit([encoder.finish()]);
+        self.check()
+    }
+
     /// Texels of `bytes`, which count from now on.
     fn counted(&self, place: Place, words: u64, bytes: u64) -> Texels {
         self.allocated.fetch_add(bytes, Ordering::Relaxed);
@@ -199,7 +243,9 @@ impl Gpu {
                 sample_count: 1,
                 dimension: wgpu::TextureDimension::D2,
                 format: FORMAT,
-                usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_DST,
+                usage: wgpu::TextureUsages::STORAGE_BINDING
+                    | wgpu::TextureUsages::COPY_DST
+                    | wgpu::TextureUsages::COPY_SRC,
                 view_formats: &[],
             })
         })

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::generate::StepRow;
-use crate::gpu::{Buffer, Gpu};
+use crate::gpu::{Buffer, Gpu, Texels};
 
 /// Positions a cache starts with.
 const FIRST_CAPACITY: usize = 64;
@@ -10,7 +10,7 @@ const FIRST_CAPACITY: usize = 64;
 /// Keys and values of every layer, `[capacity, slots, 2 * inner]`, and the history table `[slots, capacity]`.
 /// Positions come first, so that growing keeps what is there by one copy a layer.
 pub(super) struct KvCache {
-    pub layers: Vec<Buffer>,
+    pub layers: Vec<Texels>,
     pub history: Buffer,
     /// The host's copy of the table: entry `[slot][t]` is the slot that holds position t of this slot's hypothesis.
     table: Vec<u32>,
@@ -31,7 +31,7 @@ impl KvCache {
         let table = own_table(slots, capacity);
         Ok(KvCache {
             layers: (0..layers)
-                .map(|_| gpu.buffer("the key/value cache", capacity as u64 * position_bytes))
+                .map(|_| gpu.texels("the key/value cache", capacity as u64 * position_bytes))
                 .collect::<Result<_>>()?,
             history: gpu.buffer_from("the cache's history", &table)?,
             table,
@@ -51,8 +51,8 @@ impl KvCache {
         let capacity = positions.next_power_of_two();
         for layer in &mut self.layers {
             let larger =
-                gpu.buffer("the key/value cache", capacity as u64 * self.position_bytes)?;
-            gpu.copy(layer, &larger)?;
+                gpu.texels("the key/value cache", capacity as u64 * self.position_bytes)?;
+            gpu.copy_texels(layer, &larger)?;
             *layer = larger;
         }
         let mut table = own_table(self.slots, capacity);

@@ -2,16 +2,34 @@
 //! software adapters of `shaders/attention_lanes.wgsl`.
 
 use super::attention::attention_wgsl;
-use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Target};
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Resource, Target, Texels};
 
-const BINDINGS: &[Access] = &[
+const OWN_BINDINGS: &[Access] = &[
     Access::Read,
     Access::Read,
-    Access::ReadWrite,
+    Access::ReadWriteTexels,
     Access::Read,
     Access::Read,
     Access::ReadWrite,
 ];
+
+const SOURCE_BINDINGS: &[Access] = &[
+    Access::Read,
+    Access::Read,
+    Access::Read,
+    Access::Read,
+    Access::Read,
+    Access::ReadWrite,
+];
+
+fn bindings(cross: bool) -> &'static [Access] {
+    if cross { SOURCE_BINDINGS } else { OWN_BINDINGS }
+}
+
+/// Keys and values of sources, as the linear layers leave them.
+const SOURCE_KV: &str = "@group(0) @binding(2) var<storage, read> kv: array<vec4<u32>>;\n\
+    fn read_kv(index: u32) -> vec4<u32> { return kv[index]; }\n\
+    fn write_kv(index: u32, texel: vec4<u32>) {}\n";
 
 fn kernel(target: Target, head_width: usize, cross: bool) -> Kernel {
     let lanes = target.lanes();
@@ -23,15 +41,20 @@ fn kernel(target: Target, head_width: usize, cross: bool) -> Kernel {
         },
         constants: format!(
             "const TQ: u32 = 1u;\nconst D4: u32 = {}u;\nconst CROSS: bool = {cross};\n\
-             const PER_LANE: bool = {};\nconst LANES: u32 = {lanes}u;\n",
+             const PER_LANE: bool = {};\nconst LANES: u32 = {lanes}u;\n{}",
             head_width / 4,
-            lanes > 1
+            lanes > 1,
+            if cross {
+                SOURCE_KV.to_string()
+            } else {
+                target.wgsl_to_update(2, "kv")
+            }
         ),
         parts: vec![
             include_str!("../../shaders/attention_cached.wgsl"),
             attention_wgsl(target),
         ],
-        bindings: BINDINGS,
+        bindings: bindings(cross),
     }
 }
 
@@ -67,7 +90,7 @@ pub enum CachedKind<'a> {
     /// Self-attention; the row's key and value are appended to the cache first.
     Own {
         /// `[capacity, slots, 2 * inner]`
-        cache: &'a Buffer,
+        cache: &'a Texels,
         /// `[slots, capacity]`: the slot that holds position t of this slot's hypothesis.
         history: &'a Buffer,
         /// Hypotheses that the cache has room for.
@@ -144,7 +167,7 @@ impl CachedAttention {
                 bias,
                 max_distance,
             } => {
-                holds(cache, capacity * slots * 2 * inner);
+                assert!(cache.len() as usize * 4 >= capacity * slots * 2 * inner);
                 holds(history, slots * capacity);
                 holds(bias, args.heads * (2 * max_distance + 1));
                 let params = Params {
@@ -154,7 +177,7 @@ impl CachedAttention {
                     max_distance: max_distance as i32,
                     ..base
                 };
-                (params, cache, bias, history)
+                (params, Resource::from(cache), bias, history)
             }
             CachedKind::Source {
                 kv,
@@ -170,19 +193,24 @@ impl CachedAttention {
                         keys: keys as u32,
                         ..base
                     },
-                    kv,
+                    kv.into(),
                     mask,
                     mask,
                 )
             }
         };
+        let cross = matches!(args.kind, CachedKind::Source { .. });
+        let resources = [
+            args.rows.into(),
+            args.q.into(),
+            kv,
+            bias.into(),
+            table.into(),
+            args.out.into(),
+        ];
         CachedAttention {
-            binding: gpu.bind(BINDINGS, &[args.rows, args.q, kv, bias, table, args.out]),
-            kernel: kernel(
-                gpu.target(),
-                args.head_width,
-                matches!(args.kind, CachedKind::Source { .. }),
-            ),
+            binding: gpu.bind(bindings(cross), &resources),
+            kernel: kernel(gpu.target(), args.head_width, cross),
             params,
             heads: args.heads,
             max_rows: (args.q.size() as usize / (params.q_row4 as usize * 16))

@@ -199,7 +199,7 @@ fn cached_self_attention_follows_each_hypothesis() {
     let rows_buffer = gpu.buffer("rows", (slots * 16) as u64).unwrap();
     let q_buffer = gpu.buffer("q", (slots * 3 * inner * 4) as u64).unwrap();
     let cache = gpu
-        .buffer("cache", (capacity * slots * 2 * inner * 4) as u64)
+        .texels("cache", (capacity * slots * 2 * inner * 4) as u64)
         .unwrap();
     let history = gpu
         .buffer("history", (slots * capacity * 4) as u64)
