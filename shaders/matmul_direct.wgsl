@@ -22,21 +22,18 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
     var at = n0 / BLOCK * loads * BLOCK + n0 % BLOCK + local;
 
+    let last = at + (loads - 1u) * BLOCK;
+
     var acc: array<Sum, TM * TN>;
-    var squares: array<f32, TM>;
     var ahead = read_weights(at);
     for (var k = 0u; k < loads; k++) {
         var inputs: array<Input, TM>;
         for (var i = 0u; i < TM; i++) { // unrolled
             inputs[i] = load_input(x_row[i] + k);
-            if (NORM) {
-                squares[i] += squares_of(inputs[i]);
-                inputs[i] = with_gain(inputs[i], k);
-            }
         }
         for (var j = 0u; j < TN; j++) { // unrolled
             let w = load_weights(ahead);
-            ahead = read_weights(at + select((j + 1u) * LANES, BLOCK, j + 1u == TN));
+            ahead = read_weights(select(at + (j + 1u) * LANES, min(at + BLOCK, last), j + 1u == TN));
             for (var i = 0u; i < TM; i++) { // unrolled
                 acc[i * TN + j] += product(w, inputs[i]);
             }
@@ -48,11 +45,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var j = 0u; j < TN; j++) { // unrolled
         factors[j] = factor_of_weights(min(n0 + row_at(j * LANES + local), columns - 1u));
     }
-    // Copies, so that the loop below, which need not be written out, does not keep the sums above out of registers.
+    // Copies, so that the loops below, which need not be written out, do not keep the sums above out of registers.
     var sums: array<f32, TM * TN>;
-    var norms: array<f32, TM>;
     for (var i = 0u; i < TM; i++) { // unrolled
-        norms[i] = squares[i];
         for (var j = 0u; j < TN; j++) { // unrolled
             sums[i * TN + j] = f32(acc[i * TN + j]) * factors[j];
         }
@@ -60,16 +55,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let out_stride = params.out_stride;
     let out_offset = params.out_offset;
     let scale = params.scale;
-    let width = params.width;
-    let eps = params.eps;
     for (var i = 0u; i < TM; i++) {
         let m = m0 + i;
         if (m < rows) {
-            var factor = scale * factor_of_input(first + m);
-            if (NORM) {
-                factor *= inverseSqrt(norms[i] / width + eps);
-            }
-            for (var j = 0u; j < TN; j++) { // unrolled
+            let factor = scale * factor_of_input(first + m);
+            for (var j = 0u; j < TN; j++) {
                 let n = n0 + row_at(j * LANES + local);
                 if (n < columns) {
                     let next = factor * sums[i * TN + (j | 1u)];

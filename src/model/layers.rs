@@ -1,8 +1,8 @@
 //! The model's linear layers and norms as ops, and the check of what goes into them.
 
 use super::Model;
-use crate::gpu::{Buffer, Target, Texels};
-use crate::ops::{Epilogue, Linear, LinearArgs, Matrix, Norm, Staged, WeightDType};
+use crate::gpu::{Buffer, Texels};
+use crate::ops::{Epilogue, Linear, LinearArgs, Matrix, Norm, Staged};
 use crate::{Error, Result};
 
 impl Model {
@@ -18,9 +18,7 @@ impl Model {
     /// Room for `rows` staged inputs of any layer, where layers take such.
     pub(super) fn scratch(&self, rows: usize) -> Result<Option<Staged>> {
         let width = self.dims.d_model.max(self.dims.inner).max(self.dims.d_ff);
-        let needed =
-            self.dtype == WeightDType::Int8 || matches!(self.gpu.target(), Target::Software { .. });
-        needed
+        Staged::needed(self.gpu.target(), self.dtype)
             .then(|| Staged::new(&self.gpu, rows, width, self.dtype))
             .transpose()
     }

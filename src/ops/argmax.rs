@@ -1,20 +1,26 @@
 //! The end of a greedy step: `shaders/argmax.wgsl`.
 
 use super::grid;
-use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan};
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Target};
 
 const BINDINGS: &[Access] = &[Access::Read, Access::ReadWrite, Access::ReadWrite];
 
-fn kernel() -> Kernel {
-    Kernel::single(
-        "argmax",
-        include_str!("../../shaders/argmax.wgsl"),
-        BINDINGS,
-    )
+fn kernel(target: Target) -> Kernel {
+    let threads = match target {
+        Target::Hardware => 256,
+        // Where they run one after the other, more than a vector of them only wait for each other.
+        Target::Software { lanes } => lanes,
+    };
+    Kernel {
+        name: "argmax",
+        constants: format!("const THREADS: u32 = {threads}u;\n"),
+        parts: vec![include_str!("../../shaders/argmax.wgsl")],
+        bindings: BINDINGS,
+    }
 }
 
 pub(super) fn variants() -> Vec<Kernel> {
-    vec![kernel()]
+    Target::ALL.map(kernel).to_vec()
 }
 
 #[repr(C)]
@@ -69,7 +75,7 @@ impl Argmax {
             log_steps: self.log_steps as u32,
         };
         plan.push(
-            gpu.pipeline(&kernel()),
+            gpu.pipeline(&kernel(gpu.target())),
             &self.binding,
             params,
             grid(gpu, rows),

@@ -101,7 +101,7 @@ pub struct LinearArgs<'a> {
     pub epilogue: Epilogue,
     /// Multiplies the product.
     pub scale: f32,
-    /// Where inputs are staged: int8 weights need it, and on software adapters any layer gains by it where rows are many.
+    /// Where inputs are staged, if [`Staged::needed`].
     pub scratch: Option<&'a Staged>,
 }
 
@@ -129,9 +129,6 @@ struct Part {
     params: Params,
 }
 
-/// From so many rows on, a software adapter stages float input: each thread reads all of it, and texels are read faster.
-const STAGED_ROWS: usize = 4;
-
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 struct Params {
@@ -144,11 +141,6 @@ struct Params {
     eps: f32,
     width: f32,
     first: u32,
-}
-
-/// Whether layers over several rows, so many, have their input staged.
-fn stages(target: Target, dtype: WeightDType, rows: usize) -> bool {
-    dtype == WeightDType::Int8 || matches!(target, Target::Software { .. }) && rows >= STAGED_ROWS
 }
 
 fn kernel(
@@ -242,7 +234,7 @@ pub(super) fn variants() -> Vec<Kernel> {
                 let mut inputs = match (dtype, target) {
                     (WeightDType::Int8, _) => vec![Input::Staged],
                     (_, Target::Hardware) => plain.to_vec(),
-                    (_, Target::Software { .. }) => [&plain[..], &[Input::Staged]].concat(),
+                    (_, Target::Software { .. }) => vec![Input::Staged],
                 };
                 if dtype == WeightDType::Int8 && tiling.block(target).0 == 1 {
                     inputs.extend([false, true].map(|norm| Input::Quantised { norm }));
@@ -273,6 +265,8 @@ impl Linear {
             scale,
             scratch,
         } = *args;
+        let scratch = Staged::needed(gpu.target(), weights.dtype)
+            .then(|| scratch.expect("linear: no room for staged inputs"));
         let gated = matches!(epilogue, Epilogue::Gate(_));
         let columns = if gated {
             weights.rows / 2
@@ -329,10 +323,6 @@ impl Linear {
                 }
             })
             .collect();
-        assert!(
-            weights.dtype != WeightDType::Int8 || scratch.is_some(),
-            "int8 weights come with room for staged inputs"
-        );
         Linear {
             parts,
             dtype: weights.dtype,
@@ -360,7 +350,7 @@ impl Linear {
     ) {
         let target = gpu.target();
         let tiling = Tiling::choose(target, rows, outputs);
-        let inputs: &[Input] = if stages(target, dtype, rows) {
+        let inputs: &[Input] = if Staged::needed(target, dtype) {
             &[Input::Staged]
         } else {
             &[false, true].map(|norm| Input::Plain { norm })
@@ -387,8 +377,7 @@ impl Linear {
         );
         let target = gpu.target();
         let norm = self.norm;
-        let stage = self.stage.as_ref();
-        let input = match stage.filter(|_| stages(target, self.dtype, rows)) {
+        let input = match &self.stage {
             Some(_) if rows == 1 && self.quantises => Input::Quantised { norm },
             Some(stage) => {
                 stage.record(gpu, first, rows, plan);

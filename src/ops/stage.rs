@@ -56,6 +56,12 @@ pub struct Staged {
 }
 
 impl Staged {
+    /// Whether layers of this weight type take staged inputs: int8 weights do, and on software adapters, where each thread
+    /// reads all of a row, floats are read faster so.
+    pub fn needed(target: Target, dtype: WeightDType) -> bool {
+        dtype == WeightDType::Int8 || matches!(target, Target::Software { .. })
+    }
+
     /// Room for `rows` rows of at most `width`, as layers of this weight type read them.
     ///
     /// # Errors

@@ -45,20 +45,26 @@ const BUSY: usize = 128;
 const FEW_ROWS: usize = 64;
 
 /// Software adapters run the threads of a workgroup a vector at a time, one after the other, and every barrier, like every
-/// trip through workgroup memory, costs without gaining anything.
+/// trip through workgroup memory, costs without gaining anything. What a thread computes is written out, and takes that long
+/// to compile: sentences and beams, which are waited for, get small blocks.
 fn software(lanes: usize) -> Tilings {
-    const NARROW: Tilings = &[(1, direct(1)), (2, direct(2)), (usize::MAX, direct(4))];
+    const NARROW: Tilings = &[
+        (1, direct(1, 16)),
+        (2, direct(2, 16)),
+        (16, direct(4, 8)),
+        (usize::MAX, direct(4, 16)),
+    ];
     const WIDE: Tilings = &[
-        (1, direct(1)),
-        (2, direct(2)),
-        (4, direct(4)),
-        (usize::MAX, direct(8)),
+        (1, direct(1, 16)),
+        (2, direct(2, 16)),
+        (16, direct(4, 8)),
+        (usize::MAX, direct(8, 16)),
     ];
     if lanes > 8 { WIDE } else { NARROW }
 }
 
-const fn direct(tm: usize) -> Tiling {
-    let tn = LANE_COLUMNS;
+const fn direct(tm: usize, tn: usize) -> Tiling {
+    assert!(tn <= LANE_COLUMNS);
     Tiling::Direct { tm, tn }
 }
 
