@@ -1,4 +1,5 @@
-// What all linear kernels bind (the host declares the weights, binding 1, and the gain, binding 2): out[m, n] = epilogue(scale * sum_k norm(x)[m, k] * weights[n, k]).
+// What all linear kernels bind: out[m, n] = epilogue(scale * sum_k norm(x)[m, k] * weights[n, k]). The host declares the
+// weights, binding 1, and the gain, binding 2.
 // norm(x) is T5LayerNorm, x * rsqrt(mean(x^2) + eps) * gain, where const NORM is set; else x itself.
 // Widths are padded with zeros to multiples of 16, so rows are whole loads; `width` is the true one, for the mean.
 // x itself, and how it meets the weights, is the business of product_float.wgsl or product_int8.wgsl.
