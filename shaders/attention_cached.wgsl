@@ -4,6 +4,7 @@
 // reads the history of its slot: entry t of the table [slots, capacity] is the slot that holds position t, so reordering
 // beams rewrites the table and moves no key. Cross-attention reads the keys and values of the row's source,
 // [sources, keys, 2 * inner], hides what the mask [sources, keys] hides, and has no bias.
+// The host declares kv, binding 2: the cache, or the sources' keys and values.
 
 const MASKED: f32 = -3.0e38;
 

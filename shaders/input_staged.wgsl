@@ -2,15 +2,6 @@
 
 @group(0) @binding(4) var<storage, read> x_scales: array<f32>;  // a row of x
 
-// Nothing to be done before input is read.
-fn prepare_input(local: u32) {
-}
-
-// Where row m of the input begins.
-fn input_row(m: u32) -> u32 {
-    return (params.first + m) * params.loads;
-}
-
 fn vector_of_x(index: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(read_x(index));
 }

@@ -1,7 +1,7 @@
 // Weights for adapters whose threads are lanes of a CPU's vector: blocks of BLOCK rows, in which the loads of the same k
 // lie side by side, so that LANES threads that take a row each read one run of memory. The rows of texels j * LANES + lane
-// for even j and j + 1 are neighbours: a gate's two rows meet in one thread. BLOCK and
-// LANES are the host's. Twin: src/ops/matrix.rs
+// for even j and j + 1 are neighbours: a gate's two rows meet in one thread. BLOCK and LANES are the host's.
+// Twin: src/ops/matrix.rs
 
 // The row, counted within its block, of the texel `position` among those of the same k.
 fn row_at(position: u32) -> u32 {

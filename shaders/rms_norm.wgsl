@@ -1,5 +1,5 @@
-// T5LayerNorm: out = x * rsqrt(mean(x^2) + eps) * gain, a workgroup a row. The host
-// declares the gain, binding 1. Twin: src/reference/rms_norm.rs
+// T5LayerNorm: out = x * rsqrt(mean(x^2) + eps) * gain, a workgroup a row. The host declares the gain,
+// binding 1. Twin: src/reference/rms_norm.rs
 
 const THREADS: u32 = 64u;
 

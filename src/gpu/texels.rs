@@ -52,53 +52,55 @@ impl Drop for Texels {
 impl Target {
     /// WGSL that declares texels at `binding` and a function to read one: `read_NAME(index) -> vec4<u32>`.
     pub fn wgsl_to_read(self, binding: u32, name: &str) -> String {
-        match self {
-            Target::Hardware => format!(
-                "@group(0) @binding({binding}) var<storage, read> {name}: array<vec4<u32>>;\n\
-                 fn read_{name}(index: u32) -> vec4<u32> {{ return {name}[index]; }}\n"
-            ),
-            Target::Software { .. } => format!(
-                "@group(0) @binding({binding}) var {name}: texture_storage_2d<rgba32uint, read>;\n\
-                 fn read_{name}(index: u32) -> vec4<u32> {{\n    \
-                     return textureLoad({name}, vec2<u32>(index % {WIDTH}u, index / {WIDTH}u));\n}}\n"
-            ),
-        }
+        self.declaration(binding, name, "read", "read") + &self.reader(name)
     }
 
     /// WGSL that declares texels at `binding` and a function to write one: `write_NAME(index, texel)`.
     pub fn wgsl_to_write(self, binding: u32, name: &str) -> String {
+        self.declaration(binding, name, "read_write", "write") + &self.writer(name)
+    }
+
+    /// WGSL that declares texels at `binding` and both functions.
+    pub fn wgsl_to_update(self, binding: u32, name: &str) -> String {
+        self.declaration(binding, name, "read_write", "read_write")
+            + &self.reader(name)
+            + &self.writer(name)
+    }
+
+    /// The variable, with its access as a buffer and as a texture.
+    fn declaration(self, binding: u32, name: &str, buffer: &str, texture: &str) -> String {
         match self {
             Target::Hardware => format!(
-                "@group(0) @binding({binding}) var<storage, read_write> {name}: array<vec4<u32>>;\n\
-                 fn write_{name}(index: u32, texel: vec4<u32>) {{ {name}[index] = texel; }}\n"
+                "@group(0) @binding({binding}) var<storage, {buffer}> {name}: array<vec4<u32>>;\n"
             ),
             Target::Software { .. } => format!(
-                "@group(0) @binding({binding}) var {name}: texture_storage_2d<rgba32uint, write>;\n\
-                 fn write_{name}(index: u32, texel: vec4<u32>) {{\n    \
-                     textureStore({name}, vec2<u32>(index % {WIDTH}u, index / {WIDTH}u), texel);\n}}\n"
+                "@group(0) @binding({binding}) var {name}: texture_storage_2d<rgba32uint, {texture}>;\n"
             ),
         }
+    }
+
+    fn reader(self, name: &str) -> String {
+        let texel = match self {
+            Target::Hardware => format!("{name}[index]"),
+            Target::Software { .. } => format!("textureLoad({name}, {})", coordinates()),
+        };
+        format!("fn read_{name}(index: u32) -> vec4<u32> {{ return {texel}; }}\n")
+    }
+
+    fn writer(self, name: &str) -> String {
+        let write = match self {
+            Target::Hardware => format!("{name}[index] = texel"),
+            Target::Software { .. } => {
+                format!("textureStore({name}, {}, texel)", coordinates())
+            }
+        };
+        format!("fn write_{name}(index: u32, texel: vec4<u32>) {{ {write}; }}\n")
     }
 }
 
-impl Target {
-    /// WGSL that declares texels at `binding` and functions to read and to write one, as those above.
-    pub fn wgsl_to_update(self, binding: u32, name: &str) -> String {
-        match self {
-            Target::Hardware => format!(
-                "{}fn read_{name}(index: u32) -> vec4<u32> {{ return {name}[index]; }}\n",
-                self.wgsl_to_write(binding, name)
-            ),
-            Target::Software { .. } => {
-                let writes = self.wgsl_to_write(binding, name);
-                format!(
-                    "{}fn read_{name}(index: u32) -> vec4<u32> {{\n    \
-                     return textureLoad({name}, vec2<u32>(index % {WIDTH}u, index / {WIDTH}u));\n}}\n",
-                    writes.replace(", write>", ", read_write>")
-                )
-            }
-        }
-    }
+/// Where texel `index` lies in a texture.
+fn coordinates() -> String {
+    format!("vec2<u32>(index % {WIDTH}u, index / {WIDTH}u)")
 }
 
 impl Gpu {

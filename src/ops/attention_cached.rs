@@ -26,11 +26,6 @@ fn bindings(cross: bool) -> &'static [Access] {
     if cross { SOURCE_BINDINGS } else { OWN_BINDINGS }
 }
 
-/// Keys and values of sources, as the linear layers leave them.
-const SOURCE_KV: &str = "@group(0) @binding(2) var<storage, read> kv: array<vec4<u32>>;\n\
-    fn read_kv(index: u32) -> vec4<u32> { return kv[index]; }\n\
-    fn write_kv(index: u32, texel: vec4<u32>) {}\n";
-
 fn kernel(target: Target, head_width: usize, cross: bool) -> Kernel {
     let lanes = target.lanes();
     Kernel {
@@ -45,7 +40,9 @@ fn kernel(target: Target, head_width: usize, cross: bool) -> Kernel {
             head_width / 4,
             lanes > 1,
             if cross {
-                SOURCE_KV.to_string()
+                // A buffer everywhere, as the linear layers leave it, and never written.
+                Target::Hardware.wgsl_to_read(2, "kv")
+                    + "fn write_kv(index: u32, texel: vec4<u32>) {}\n"
             } else {
                 target.wgsl_to_update(2, "kv")
             }

@@ -175,10 +175,15 @@ fn kernel(
         layout,
         include_str!("../../shaders/linear_params.wgsl"),
     ];
+    let input_rows = include_str!("../../shaders/input_rows.wgsl");
     match input {
-        Input::Plain { .. } => parts.push(include_str!("../../shaders/input_buffer.wgsl")),
+        Input::Plain { .. } => {
+            parts.push(input_rows);
+            parts.push(include_str!("../../shaders/input_buffer.wgsl"));
+        }
         Input::Staged => {
             constants.push_str(&target.wgsl_to_read(0, "x"));
+            parts.push(input_rows);
             parts.push(include_str!("../../shaders/input_staged.wgsl"));
         }
         Input::Quantised { norm } => {

@@ -274,8 +274,8 @@ fn much_work_is_cut_into_submits() {
     assert_eq!((cuts[744], cuts[745], cuts[1490], cuts[1491]), (0, 1, 1, 2));
     plan.clear();
     linear.record(&gpu, 64, &mut plan);
-    assert_eq!(plan.cuts(), 0);
-    assert!(!plan.is_empty());
+    let dispatches = 1 + usize::from(Staged::needed(gpu.target(), WeightDType::F32));
+    assert_eq!((plan.cuts(), plan.len()), (0, dispatches));
 }
 
 #[test]
@@ -349,12 +349,12 @@ fn row_alone(gpu: &Gpu, dtype: WeightDType, norm: bool) {
     for rows in [2, 3, 8, 9, 16, 33, 64] {
         let error = max_error(&run(rows), &alone);
         let bound = if dtype == WeightDType::Int8 {
-            0.0
+            f32::MIN_POSITIVE
         } else {
             1e-5
         };
         assert!(
-            error <= bound,
+            error < bound,
             "{}, row 0 of {rows}: {error:e}",
             dtype.name()
         );
