@@ -18,6 +18,8 @@ const LAYERS: [(&str, usize, usize, bool, Epilogue); 5] = [
     ("head", VOCABULARY, 512, true, Epilogue::Store),
 ];
 const VOCABULARY: usize = 32_128;
+/// What the head leaves of them for argmax, where a thread takes 16.
+const PAIRS: usize = VOCABULARY / 16;
 const ROWS: [usize; 4] = [1, 8, 32, 128];
 
 /// Dispatches a submit, so that what a submit costs is spread.
@@ -76,14 +78,14 @@ fn argmax(criterion: &mut Criterion) {
     let gpu = Gpu::open(None).expect("benches need a GPU adapter");
     let mut group = criterion.benchmark_group("argmax");
     for rows in ROWS {
-        let logits = vec![0f32; rows * VOCABULARY];
-        let logits = gpu.buffer_from("logits", &logits).unwrap();
+        let pairs = vec![0f32; rows * 2 * PAIRS];
+        let pairs = gpu.buffer_from("pairs", &pairs).unwrap();
         let state = gpu.buffer("rows", rows as u64 * 16).unwrap();
         let log = gpu.buffer("tokens", rows as u64 * 4).unwrap();
-        let argmax = Argmax::new(&gpu, &logits, VOCABULARY, &state, &log, 1);
+        let argmax = Argmax::new(&gpu, &pairs, 2 * PAIRS, &state, &log, 1);
         let mut plan = Plan::default();
         for _ in 0..DISPATCHES {
-            argmax.record(&gpu, rows, &mut plan);
+            argmax.record(&gpu, rows, PAIRS, &mut plan);
         }
         group.bench_function(format!("{rows} rows"), |bencher| {
             bencher.iter_custom(|iterations| time(&gpu, &plan, iterations));

@@ -1,10 +1,12 @@
 // The end of a greedy step: each row's likeliest token, the lowest index among the largest logits, becomes what the row is
-// fed at its next position, and is written down in a log that wraps around. A workgroup of THREADS, a power of two, a row.
+// fed at its next position, and is written down in a log that wraps around. The head has left the best of every few logits
+// (epilogue.wgsl). A workgroup of THREADS, a power of two, a row.
 // Twin: generate::softmax::argmax
 
 struct Params {
     rows: u32,
-    width: u32,
+    width: u32,       // pairs of a row
+    stride: u32,      // pairs from a row to the next
     log_steps: u32,   // positions that the log has room for
 }
 
@@ -16,12 +18,15 @@ struct Row {
 }
 
 var<immediate> params: Params;
-@group(0) @binding(0) var<storage, read> logits: array<f32>;
+@group(0) @binding(0) var<storage, read> pairs: array<vec2<f32>>;    // logit, token
 @group(0) @binding(1) var<storage, read_write> rows: array<Row>;
 @group(0) @binding(2) var<storage, read_write> token_log: array<u32>;  // [log_steps, rows]
 
-var<workgroup> best_value: array<f32, THREADS>;
-var<workgroup> best_index: array<u32, THREADS>;
+var<workgroup> shared_best: array<vec2<f32>, THREADS>;
+
+fn better(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
+    return select(b, a, a.x > b.x || (a.x == b.x && a.y < b.y));
+}
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
@@ -30,33 +35,22 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     if (row >= params.rows) {
         return;
     }
-    let start = row * params.width;
-    // A thread without an element of its own repeats the first one, which cannot win over itself.
-    var index = select(0u, local, local < params.width);
-    var value = logits[start + index];
+    let start = row * params.stride;
+    // A thread without a pair of its own repeats the first one, which cannot win over itself.
+    var best = pairs[start + select(0u, local, local < params.width)];
     for (var i = local + THREADS; i < params.width; i += THREADS) {
-        let candidate = logits[start + i];
-        if (candidate > value) {
-            value = candidate;
-            index = i;
-        }
+        best = better(pairs[start + i], best);
     }
-    best_value[local] = value;
-    best_index[local] = index;
+    shared_best[local] = best;
     workgroupBarrier();
     for (var half = THREADS / 2u; half > 0u; half /= 2u) {
         if (local < half) {
-            let other = best_value[local + half];
-            let other_index = best_index[local + half];
-            if (other > best_value[local] || (other == best_value[local] && other_index < best_index[local])) {
-                best_value[local] = other;
-                best_index[local] = other_index;
-            }
+            shared_best[local] = better(shared_best[local + half], shared_best[local]);
         }
         workgroupBarrier();
     }
     if (local == 0u) {
-        let token = best_index[0];
+        let token = u32(shared_best[0].y);
         let position = rows[row].position;
         token_log[(position % params.log_steps) * params.rows + row] = token;
         rows[row].token = token;

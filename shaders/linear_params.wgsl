@@ -14,6 +14,7 @@ struct Params {
     eps: f32,
     width: f32,
     first: u32,       // row of x that row 0 of out is computed from
+    share: u32,       // BEST: number of these weights' first share
 }
 
 var<immediate> params: Params;

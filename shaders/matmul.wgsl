@@ -104,6 +104,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                     finish(index, n, factor * (sums[i * TN + j] * factor_of_weights(n)), next);
                 }
             }
+            finish_share(m, workgroup.x * THREADS_N + tn);
         }
     }
 }

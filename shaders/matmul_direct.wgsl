@@ -66,6 +66,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                     finish(m * out_stride + out_offset, n, factor * sums[i * TN + j], next);
                 }
             }
+            finish_share(m, workgroup.y * LANES + local);
         }
     }
 }

@@ -6,6 +6,8 @@
 const PRODUCTS: u32 = N_TILE * M_TILE;
 // Where the input is normalised, each input row's sum of squares is gathered beside the products.
 const VALUES: u32 = PRODUCTS + select(0u, M_TILE, NORM);
+// Threads of a group that finish its products: one a row where the best is sought, else as many as there are.
+const FINISHERS: u32 = select(LANES, M_TILE, EPILOGUE == BEST);
 
 var<workgroup> partial: array<f32, GROUPS * VALUES * LANES>;
 var<workgroup> sums: array<f32, GROUPS * VALUES>;
@@ -67,7 +69,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         sums[base + v] = sum;
     }
     workgroupBarrier();
-    for (var v = lane; v < PRODUCTS; v += LANES) {
+    if (lane >= FINISHERS) {
+        return;
+    }
+    for (var v = lane; v < PRODUCTS; v += FINISHERS) {
         let n = n0 + v / M_TILE;
         let i = v % M_TILE;
         if (n < params.n && m0 + i < params.m) {
@@ -82,5 +87,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             let index = (m0 + i) * params.out_stride + params.out_offset;
             finish(index, n, factor * (sums[base + v] * factor_of_weights(n)), next);
         }
+    }
+    if (m0 + lane < params.m) {
+        finish_share(m0 + lane, workgroup.y * GROUPS + group);
     }
 }

@@ -64,6 +64,8 @@ struct Activations {
     inner_layer: Buffer,
     /// `[rows, vocab_size]`
     logits: Buffer,
+    /// `[rows, best_width]`, the best of every few logits
+    best: Buffer,
     /// `[rows, 2 + 2 * candidates]` u32
     ranking: Buffer,
     /// Staged inputs, where layers take such
@@ -76,6 +78,7 @@ struct Ops {
     blocks: Vec<BlockOps>,
     head: Linear,
     top_k: TopK,
+    greedy_head: Linear,
     argmax: Argmax,
 }
 
@@ -147,6 +150,7 @@ impl Model {
             attended: buffer("decoder attention", self.dims.inner)?,
             inner_layer: buffer("decoder feed-forward", self.dims.d_ff)?,
             logits: buffer("logits", self.config.vocab_size)?,
+            best: buffer("best logits", self.best_width())?,
             ranking: buffer("candidates", 2 + 2 * candidates)?,
             scratch: self.scratch(slots)?,
         };
@@ -185,6 +189,7 @@ impl Ops {
             attended,
             inner_layer,
             logits,
+            best,
             ranking,
             scratch,
         } = activations;
@@ -247,11 +252,12 @@ impl Ops {
             embed: Embed::new(gpu, rows, 4, &model.weights.shared, x),
             blocks: blocks.collect(),
             head: model.head(x, false, logits, scratch),
+            greedy_head: model.greedy_head(x, best, scratch),
             top_k: TopK::new(gpu, logits, model.config.vocab_size, ranking),
             argmax: Argmax::new(
                 gpu,
-                logits,
-                model.config.vocab_size,
+                best,
+                model.best_width(),
                 rows,
                 &greedy.log,
                 greedy.log_steps(),
@@ -272,11 +278,17 @@ impl Ops {
             block.wi.record(gpu, rows, plan);
             block.wo.record(gpu, rows, plan);
         }
-        self.head.record(gpu, rows, plan);
         match planned.end {
-            End::Logits => {}
-            End::Ranking(count) => self.top_k.record(gpu, rows, count, plan),
-            End::Argmax => self.argmax.record(gpu, rows, plan),
+            End::Logits => self.head.record(gpu, rows, plan),
+            End::Ranking(count) => {
+                self.head.record(gpu, rows, plan);
+                self.top_k.record(gpu, rows, count, plan);
+            }
+            End::Argmax => {
+                self.greedy_head.record(gpu, rows, plan);
+                let pairs = self.greedy_head.shares(gpu, rows);
+                self.argmax.record(gpu, rows, pairs, plan);
+            }
         }
     }
 }

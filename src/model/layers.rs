@@ -59,18 +59,49 @@ impl Model {
         logits: &Buffer,
         scratch: Option<&Staged>,
     ) -> Linear {
+        self.head_with(x, normed, logits, Epilogue::Store, scratch)
+    }
+
+    /// The head over decoder states before the final norm, of whose logits only the best of every few are kept: `best` is
+    /// `[rows, best_width]`.
+    pub(super) fn greedy_head(
+        &self,
+        x: &Buffer,
+        best: &Buffer,
+        scratch: Option<&Staged>,
+    ) -> Linear {
+        self.head_with(x, false, best, Epilogue::Best, scratch)
+    }
+
+    /// Floats a row of what [`Model::greedy_head`] gives.
+    pub(super) fn best_width(&self) -> usize {
+        Linear::best_width(&self.gpu, self.head_weights())
+    }
+
+    fn head_weights(&self) -> &Matrix {
+        let own = self.weights.lm_head.as_ref();
+        own.unwrap_or(&self.weights.shared)
+    }
+
+    fn head_with(
+        &self,
+        x: &Buffer,
+        normed: bool,
+        out: &Buffer,
+        epilogue: Epilogue,
+        scratch: Option<&Staged>,
+    ) -> Linear {
         let d_model = self.config.d_model as f32;
         let args = LinearArgs {
             x,
             norm: (!normed).then(|| self.norm(&self.weights.decoder.final_norm)),
-            weights: self
-                .weights
-                .lm_head
-                .as_ref()
-                .unwrap_or(&self.weights.shared),
-            out: logits,
-            out_width: self.config.vocab_size,
-            epilogue: Epilogue::Store,
+            weights: self.head_weights(),
+            out,
+            out_width: match epilogue {
+                Epilogue::Best => self.best_width(),
+                _ => self.config.vocab_size,
+            },
+            epilogue,
             scale: if self.config.scale_decoder_outputs {
                 d_model.powf(-0.5)
             } else {

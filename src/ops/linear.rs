@@ -72,6 +72,9 @@ pub enum Epilogue {
     Activate(Activation),
     /// `out[j] = act(y[2j]) * y[2j + 1]`: rows of wi_0 and wi_1 lie interleaved
     Gate(Activation),
+    /// Of every few y the largest and its index, as a pair of floats; the lowest index among equals. How few and in which
+    /// order depends on the kernel: [`Linear::shares`]. Exact for less than 2^24 outputs.
+    Best,
 }
 
 /// T5LayerNorm: `x * rsqrt(mean(x^2) + eps) * gain`.
@@ -95,7 +98,7 @@ pub struct LinearArgs<'a> {
     pub weights: &'a Matrix,
     /// `[rows, out_width]`
     pub out: &'a Buffer,
-    /// Floats from one row of `out` to the next.
+    /// Floats from one row of `out` to the next; for [`Epilogue::Best`] at least [`Linear::best_width`].
     pub out_width: usize,
     /// What becomes of the product.
     pub epilogue: Epilogue,
@@ -141,6 +144,7 @@ struct Params {
     eps: f32,
     width: f32,
     first: u32,
+    share: u32,
 }
 
 fn kernel(
@@ -155,6 +159,7 @@ fn kernel(
         Epilogue::Add => ("ADD", Activation::Relu),
         Epilogue::Activate(activation) => ("ACTIVATE", activation),
         Epilogue::Gate(activation) => ("GATE", activation),
+        Epilogue::Best => ("BEST", Activation::Relu),
     };
     let activation = match activation {
         Activation::Relu => "RELU",
@@ -228,7 +233,7 @@ pub(super) fn variants() -> Vec<Kernel> {
         Activation::GeluNew,
         Activation::Silu,
     ];
-    let mut epilogues = vec![Epilogue::Store, Epilogue::Add];
+    let mut epilogues = vec![Epilogue::Store, Epilogue::Add, Epilogue::Best];
     epilogues.extend(activations.map(Epilogue::Activate));
     epilogues.extend(activations.map(Epilogue::Gate));
     let plain = [false, true].map(|norm| Input::Plain { norm });
@@ -278,9 +283,13 @@ impl Linear {
         } else {
             weights.rows
         };
+        let needed = match epilogue {
+            Epilogue::Best => Linear::best_width(gpu, weights),
+            _ => columns,
+        };
         assert!(
-            columns <= out_width,
-            "linear: {columns} outputs, rows of {out_width}"
+            needed <= out_width,
+            "linear: {needed} outputs, rows of {out_width}"
         );
         if let Some(norm) = norm {
             assert!(norm.width <= weights.width && norm.gain.len() as usize >= weights.width / 4);
@@ -295,6 +304,7 @@ impl Linear {
             eps: norm.map_or(0.0, |norm| norm.eps),
             width: norm.map_or(1.0, |norm| norm.width as f32),
             first: 0,
+            share: 0,
         };
         let parts = weights
             .parts
@@ -367,6 +377,26 @@ impl Linear {
         }
     }
 
+    /// Floats a row of output that [`Epilogue::Best`] has at most, over any number of rows.
+    pub fn best_width(gpu: &Gpu, weights: &Matrix) -> usize {
+        let parts = || weights.parts.iter().map(|part| part.rows);
+        Tiling::all(gpu.target())
+            .map(|tiling| {
+                2 * parts()
+                    .map(|n| tiling.shares(gpu.target(), n))
+                    .sum::<usize>()
+            })
+            .max()
+            .expect("there are tilings for every kind of adapter")
+    }
+
+    /// Pairs a row of output that [`Epilogue::Best`] has for so many rows.
+    pub fn shares(&self, gpu: &Gpu, rows: usize) -> usize {
+        let tiling = Tiling::choose(gpu.target(), rows, self.columns);
+        let parts = self.parts.iter().map(|part| part.params.n as usize);
+        parts.map(|n| tiling.shares(gpu.target(), n)).sum()
+    }
+
     /// Computes the first `rows` rows.
     pub fn record(&self, gpu: &Gpu, rows: usize, plan: &mut Plan) {
         self.record_window(gpu, 0, rows, plan);
@@ -393,12 +423,15 @@ impl Linear {
         let tiling = Tiling::choose(target, rows, self.columns);
         let pipeline = gpu.pipeline(&kernel(target, tiling, self.dtype, input, self.epilogue));
         let (block_m, block_n) = tiling.block(target);
+        let mut shares = 0;
         for part in &self.parts {
             let params = Params {
                 m: rows as u32,
                 first: first as u32,
+                share: shares as u32,
                 ..part.params
             };
+            shares += tiling.shares(target, params.n as usize);
             let columns = params.n.div_ceil(block_n as u32);
             let rows = params.m.div_ceil(block_m as u32);
             // Neighbours share weights, but where blocks of x are large, too.

@@ -10,6 +10,9 @@ use crate::common::{gpu, noise};
 /// Steps that the log has room for.
 const LOG_STEPS: usize = 3;
 
+/// Pairs that a row has room for beyond those it has.
+const SURPLUS: usize = 3;
+
 #[test]
 fn argmax_equals_its_twin() {
     let gpu = gpu();
@@ -27,7 +30,14 @@ fn argmax_equals_its_twin() {
                 .chunks_exact(width)
                 .map(|row| argmax(row) as u32)
                 .collect();
-            let logits = gpu.buffer_from("logits", &logits).unwrap();
+            // The pair of token t lies last but t; behind each row's pairs are some of a step with more of them.
+            let mut pairs = Vec::new();
+            for row in logits.chunks_exact(width) {
+                let tokens = 0..width;
+                pairs.extend(tokens.rev().map(|token| [row[token], token as f32]));
+                pairs.extend([[1e6, 1e6]; SURPLUS]);
+            }
+            let pairs = gpu.buffer_from("pairs", &pairs).unwrap();
             // Rows at different positions.
             let before: Vec<[u32; 4]> = (0..rows as u32)
                 .map(|row| [7, row * row, row + 2, row / 2])
@@ -37,10 +47,11 @@ fn argmax_equals_its_twin() {
                 .buffer_from("log", &vec![u32::MAX; LOG_STEPS * rows])
                 .unwrap();
             let mut plan = Plan::default();
-            let op = Argmax::new(&gpu, &logits, width, &state, &log, LOG_STEPS);
-            op.record(&gpu, rows, &mut plan);
+            let floats = 2 * (width + SURPLUS);
+            let op = Argmax::new(&gpu, &pairs, floats, &state, &log, LOG_STEPS);
+            op.record(&gpu, rows, width, &mut plan);
             plan.push_cut();
-            op.record(&gpu, rows, &mut plan);
+            op.record(&gpu, rows, width, &mut plan);
             gpu.run(&plan, None).unwrap();
 
             let mut expected_log = vec![u32::MAX; LOG_STEPS * rows];

@@ -90,6 +90,7 @@ fn error(gpu: &Gpu, case: Case) -> f32 {
             .chunks_exact(2)
             .map(|pair| activate(activation, pair[0]) * pair[1])
             .collect(),
+        Epilogue::Best => unreachable!("tests/kernels/best.rs has its cases"),
     };
     let size = if matches!(epilogue, Epilogue::Gate(_)) {
         k as f32

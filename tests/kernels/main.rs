@@ -5,6 +5,7 @@ mod common;
 
 mod argmax;
 mod attention;
+mod best;
 mod copy;
 mod embed;
 mod linear;
