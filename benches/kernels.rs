@@ -44,14 +44,14 @@ fn linear(criterion: &mut Criterion) {
                 let linear = Linear::new(
                     &gpu,
                     &LinearArgs {
-                        x: &x,
+                        x: (&x).into(),
                         norm: norm.then_some(Norm {
                             gain: &gain,
                             width: inputs,
                             eps: 1e-6,
                         }),
                         weights: &weights,
-                        out: &out,
+                        out: (&out).into(),
                         out_width: outputs,
                         epilogue,
                         // Small, so that what is added again and again stays finite.

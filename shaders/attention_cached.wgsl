@@ -4,7 +4,8 @@
 // reads the history of its slot: entry t of the table [slots, capacity] is the slot that holds position t, so reordering
 // beams rewrites the table and moves no key. Cross-attention reads the keys and values of the row's source,
 // [sources, keys, 2 * inner], hides what the mask [sources, keys] hides, and has no bias.
-// The host declares kv, binding 2: the cache, or the sources' keys and values.
+// The host declares q, binding 1: [rows, q k v] or for cross-attention [rows, q]; kv, binding 2: the cache, or the sources'
+// keys and values; and out, binding 5.
 
 const MASKED: f32 = -3.0e38;
 
@@ -28,10 +29,8 @@ struct Row {
 
 var<immediate> params: Params;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
-@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;  // self: [rows, q k v], cross: [rows, q]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;     // [heads, 2 * max_distance + 1]
 @group(0) @binding(4) var<storage, read> table: array<u32>;    // self: history, cross: mask
-@group(0) @binding(5) var<storage, read_write> out: array<vec4<f32>>;
 
 struct Place {
     row: u32,
@@ -62,7 +61,7 @@ fn query_of(local: u32) -> u32 {
 }
 
 fn own(here: Place, part: u32, c: u32) -> vec4<f32> {
-    return q[here.row * params.q_row4 + part * params.inner4 + here.head * D4 + c];
+    return bitcast<vec4<f32>>(read_q(here.row * params.q_row4 + part * params.inner4 + here.head * D4 + c));
 }
 
 // Appends to the cache: vec4s first, first + step, ...
@@ -121,5 +120,5 @@ fn bias_of(here: Place, i: u32, t: u32) -> f32 {
 }
 
 fn store(here: Place, i: u32, c: u32, value: vec4<f32>) {
-    out[here.row * params.inner4 + here.head * D4 + c] = value;
+    write_out(here.row * params.inner4 + here.head * D4 + c, bitcast<vec4<u32>>(value));
 }

@@ -1,5 +1,6 @@
 // Attention of many queries over whole batches: the encoder, a decoder fed a whole target (const CAUSAL), and
 // cross-attention from one. Queries lie in rows of q, keys and values in rows of kv at their offsets.
+// The host declares q, kv and out, bindings 0, 1 and 5.
 // const BIASED: scores get the relative position bias, a table [heads, 2 * max_distance + 1] by clamped key - query.
 
 const MASKED: f32 = -3.0e38;
@@ -16,12 +17,9 @@ struct Params {
 }
 
 var<immediate> params: Params;
-@group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> kv: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> mask: array<u32>;  // [batch, keys], 0 hides the key
 @group(0) @binding(4) var<storage, read> head_scale: array<f32>;  // [heads], multiplies the weights after softmax
-@group(0) @binding(5) var<storage, read_write> out: array<vec4<f32>>;
 
 struct Place {
     batch: u32,
@@ -44,7 +42,7 @@ fn prepare(here: Place, first: u32, step: u32) {}
 
 fn load_query(here: Place, i: u32, c: u32) -> vec4<f32> {
     let row = here.batch * params.queries + min(here.first_query + i, params.queries - 1u);
-    return q[row * params.q_row4 + here.head * D4 + c];
+    return bitcast<vec4<f32>>(read_q(row * params.q_row4 + here.head * D4 + c));
 }
 
 // Where the head's part of key t begins, but for the offset of keys or values.
@@ -53,11 +51,11 @@ fn key_at(here: Place, t: u32) -> u32 {
 }
 
 fn load_key(here: Place, at: u32, t: u32, c: u32) -> vec4<f32> {
-    return kv[at + params.k_offset4 + c];
+    return bitcast<vec4<f32>>(read_kv(at + params.k_offset4 + c));
 }
 
 fn load_value(here: Place, at: u32, t: u32, c: u32) -> vec4<f32> {
-    return kv[at + params.v_offset4 + c];
+    return bitcast<vec4<f32>>(read_kv(at + params.v_offset4 + c));
 }
 
 fn is_visible(here: Place, i: u32, t: u32) -> bool {
@@ -76,6 +74,7 @@ fn bias_of(here: Place, i: u32, t: u32) -> f32 {
 fn store(here: Place, i: u32, c: u32, value: vec4<f32>) {
     let query_index = here.first_query + i;
     if (query_index < params.queries) {
-        out[(here.batch * params.queries + query_index) * params.out_row4 + here.head * D4 + c] = value * head_scale[here.head];
+        let at = (here.batch * params.queries + query_index) * params.out_row4 + here.head * D4 + c;
+        write_out(at, bitcast<vec4<u32>>(value * head_scale[here.head]));
     }
 }

@@ -1,10 +1,6 @@
-// What happens to a finished product of a linear layer before it is written; const EPILOGUE chooses.
+// What happens to finished products: they go to a buffer, binding 3.
 
-const STORE: u32 = 0u;     // out = y
-const ADD: u32 = 1u;       // out += y: the residual stream
-const ACTIVATE: u32 = 2u;  // out = act(y)
-const GATE: u32 = 3u;      // out = act(y of row 2j) * y of row 2j+1: wi_0 and wi_1 lie interleaved
-const BEST: u32 = 4u;      // out = of every SHARE weight rows the largest y and the row's number, the lowest among equals
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
 // The largest float's negative: less than all products but those that count for nothing.
 const LOWEST: f32 = -0x1.fffffep+127;

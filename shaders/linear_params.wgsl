@@ -18,4 +18,10 @@ struct Params {
 }
 
 var<immediate> params: Params;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+
+// What happens to a finished product before it is written; const EPILOGUE chooses.
+const STORE: u32 = 0u;     // out = y
+const ADD: u32 = 1u;       // out += y: the residual stream
+const ACTIVATE: u32 = 2u;  // out = act(y)
+const GATE: u32 = 3u;      // out = act(y of row 2j) * y of row 2j+1: wi_0 and wi_1 lie interleaved
+const BEST: u32 = 4u;      // out = of every SHARE weight rows the largest y and the row's number, the lowest among equals

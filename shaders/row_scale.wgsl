@@ -1,8 +1,6 @@
 // What makes a row of x ready for a product: T5LayerNorm if const NORMALISE is set, and if const INT8 is set symmetric int8,
-// round(y * 127 / max|y|). A workgroup of THREADS a row; the host declares the gain. Twins: src/reference/quantize.rs and
-// layers.rs
-
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+// round(y * 127 / max|y|). A workgroup of THREADS a row; the host declares x, as `raw`, and the gain.
+// Twins: src/reference/quantize.rs and layers.rs
 
 var<workgroup> squares: array<f32, THREADS>;
 var<workgroup> largest: array<f32, THREADS>;
@@ -12,17 +10,21 @@ struct RowScale {
     inverse: f32,   // int8's 127 / max|y|
 }
 
-// Vector k of a row, of which `raw` is x's, before the norm's factor.
-fn value_of(raw: vec4<f32>, k: u32) -> vec4<f32> {
+// Vector k of a row of which x's is `y`, before the norm's factor.
+fn value_of(y: vec4<f32>, k: u32) -> vec4<f32> {
     if (NORMALISE) {
-        return raw * bitcast<vec4<f32>>(read_gain(k));
+        return y * bitcast<vec4<f32>>(read_gain(k));
     }
-    return raw;
+    return y;
+}
+
+fn vector_of_row(start: u32, k: u32) -> vec4<f32> {
+    return bitcast<vec4<f32>>(read_raw(start + k));
 }
 
 // Vector k of the row that begins at `start`.
 fn value(start: u32, k: u32) -> vec4<f32> {
-    return value_of(x[start + k], k);
+    return value_of(vector_of_row(start, k), k);
 }
 
 // Four int8 of vector k of the row that begins at `start`.
@@ -45,9 +47,9 @@ fn row_scale(start: u32, vectors: u32, width: f32, eps: f32, local: u32) -> RowS
         var square = 0.0;
         var most = vec4<f32>();
         for (var k = local; k < vectors; k += THREADS) {
-            let raw = x[start + k];
-            square += dot(raw, raw);
-            most = max(most, abs(value_of(raw, k)));
+            let y = vector_of_row(start, k);
+            square += dot(y, y);
+            most = max(most, abs(value_of(y, k)));
         }
         squares[local] = square;
         largest[local] = max(max(most.x, most.y), max(most.z, most.w));

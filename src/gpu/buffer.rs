@@ -138,24 +138,6 @@ impl Gpu {
         self.queue
             .write_buffer(&buffer.raw, offset, bytemuck::cast_slice(data));
     }
-
-    /// Copies all of `from` to the start of `to`, on the device.
-    pub fn copy(&self, from: &Buffer, to: &Buffer) -> Result<()> {
-        self.copy_parts([(from, 0, to, 0, from.size())])
-    }
-
-    /// Copies parts of buffers, on the device: from where in which, to where in which, how many bytes.
-    pub fn copy_parts<'a>(
-        &self,
-        parts: impl IntoIterator<Item = (&'a Buffer, u64, &'a Buffer, u64, u64)>,
-    ) -> Result<()> {
-        let mut encoder = self.device.create_command_encoder(&Default::default());
-        for (from, from_offset, to, to_offset, bytes) in parts {
-            encoder.copy_buffer_to_buffer(&from.raw, from_offset, &to.raw, to_offset, bytes);
-        }
-        self.queue.submit([encoder.finish()]);
-        self.check()
-    }
 }
 
 /// Lets `fill` write a buffer that was made mapped, and unmaps it.

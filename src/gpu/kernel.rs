@@ -1,7 +1,7 @@
 //! A kernel is WGSL with a name; a pipeline is that kernel compiled for the device, made once and kept.
 
 use std::borrow::Cow;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock, PoisonError, mpsc};
 
 use super::texels::FORMAT;
 use super::unroll::unroll;
@@ -60,7 +60,7 @@ pub struct Kernel {
     /// WGSL parts that follow the constants.
     pub parts: Vec<&'static str>,
     /// Bindings 0.. of group 0.
-    pub bindings: &'static [Access],
+    pub bindings: Vec<Access>,
 }
 
 impl Kernel {
@@ -70,7 +70,7 @@ impl Kernel {
             name,
             constants: String::new(),
             parts: vec![wgsl],
-            bindings,
+            bindings: bindings.to_vec(),
         }
     }
 
@@ -136,20 +136,23 @@ impl Gpu {
         });
         pipelines.insert(key, pipeline.clone());
         let (device, checked) = (self.device.clone(), self.checked_shaders);
-        let layout = self.layout(kernel.bindings).pipeline;
+        let compiling = self.compiling.lock().unwrap().0.clone();
+        let layout = self.layout(&kernel.bindings).pipeline;
         let compiled = pipeline.clone();
         COMPILERS.spawn(move || {
             let raw = compile(&device, compiled.name, &source, &layout, checked);
             assert!(compiled.raw.set(raw).is_ok(), "compiled once");
+            drop((device, layout, compiled));
+            drop(compiling);
         });
         pipeline
     }
 
-    pub(super) fn layout(&self, bindings: &'static [Access]) -> Layout {
+    pub(super) fn layout(&self, bindings: &[Access]) -> Layout {
         self.layouts
             .lock()
             .unwrap()
-            .entry(bindings)
+            .entry(bindings.to_vec())
             .or_insert_with(|| {
                 let entries: Vec<_> = (0..)
                     .zip(bindings)
@@ -179,6 +182,21 @@ impl Gpu {
                 }
             })
             .clone()
+    }
+}
+
+impl Drop for Gpu {
+    /// Waits for kernels that are still being compiled: the last to let go of the device unloads its driver, and that must
+    /// not happen in another thread while the process ends.
+    fn drop(&mut self) {
+        let channel = self.compiling.get_mut();
+        let (sender, receiver) = std::mem::replace(
+            channel.unwrap_or_else(PoisonError::into_inner),
+            mpsc::channel(),
+        );
+        drop(sender);
+        // Nothing is ever sent: this is told that all senders are gone.
+        let _ = receiver.recv();
     }
 }
 

@@ -11,6 +11,7 @@ mod unroll;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 
 pub use adapter::{DeviceInfo, devices};
@@ -78,7 +79,9 @@ pub struct Gpu {
     checked_shaders: bool,
     allocated: Arc<AtomicU64>,
     pipelines: Mutex<HashMap<kernel::Key, Arc<Pipeline>>>,
-    layouts: Mutex<HashMap<&'static [Access], kernel::Layout>>,
+    layouts: Mutex<HashMap<Vec<Access>, kernel::Layout>>,
+    /// Those who compile kernels hold a sender until they are done.
+    compiling: Mutex<(Sender<()>, Receiver<()>)>,
     /// Kernel times, while profiling.
     profile: Mutex<Option<profile::Profile>>,
     /// The first error that the driver reported outside an error scope.
@@ -156,6 +159,7 @@ impl Gpu {
             allocated: Arc::new(AtomicU64::new(0)),
             pipelines: Mutex::default(),
             layouts: Mutex::default(),
+            compiling: Mutex::new(mpsc::channel()),
             profile: Mutex::default(),
             failure,
         }))

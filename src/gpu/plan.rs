@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::kernel::IMMEDIATES_BYTES;
 use super::texels::Place;
-use super::{Access, Buffer, Gpu, Pipeline, Readback, Texels};
+use super::{Access, Buffer, Gpu, Pipeline, Readback, TEXEL_BYTES, Target, Texels};
 use crate::Result;
 
 /// What a kernel's binding can be given.
@@ -14,6 +14,21 @@ pub enum Resource<'a> {
     Buffer(&'a Buffer),
     /// For [`Access::ReadTexels`], [`Access::WriteTexels`] and [`Access::ReadWriteTexels`].
     Texels(&'a Texels),
+}
+
+impl Resource<'_> {
+    /// Its size in bytes.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Resource::Buffer(buffer) => buffer.size(),
+            Resource::Texels(texels) => texels.len() * TEXEL_BYTES,
+        }
+    }
+
+    /// Whether kernels for this kind of adapter reach it as texels: those of others take texels for a buffer too.
+    pub fn is_texels(self, target: Target) -> bool {
+        matches!(self, Resource::Texels(_)) && target != Target::Hardware
+    }
 }
 
 impl<'a> From<&'a Buffer> for Resource<'a> {
@@ -129,7 +144,7 @@ impl Plan {
 
 impl Gpu {
     /// Binds whole buffers and texels to bindings 0.. of kernels that access them as `accesses` says.
-    pub fn bind<'a, R>(&self, accesses: &'static [Access], resources: &[R]) -> Binding
+    pub fn bind<'a, R>(&self, accesses: &[Access], resources: &[R]) -> Binding
     where
         R: Copy + Into<Resource<'a>>,
     {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::buffer::fill_mapped;
+use super::buffer::{fill_mapped, too_large};
 use super::{Gpu, Target};
 use crate::Result;
 
@@ -106,11 +106,14 @@ fn coordinates() -> String {
 impl Gpu {
     /// The most bytes that one [`Texels`] may have.
     pub fn max_texels_bytes(&self) -> u64 {
-        let texture = u64::from(self.limits.max_texture_dimension_2d) * WIDTH * TEXEL_BYTES;
         match self.target {
             Target::Hardware => self.max_binding_bytes,
-            Target::Software { .. } => self.max_binding_bytes.min(texture),
+            Target::Software { .. } => self.max_binding_bytes.min(self.max_texture_bytes()),
         }
+    }
+
+    fn max_texture_bytes(&self) -> u64 {
+        u64::from(self.limits.max_texture_dimension_2d) * ROW_BYTES
     }
 
     /// Room for `bytes` (rounded up to whole texels), for the purpose that `label` names. Kernels write it before they
@@ -119,12 +122,22 @@ impl Gpu {
     /// # Errors
     /// Those of [`Gpu::buffer`].
     pub fn texels(&self, label: &str, bytes: u64) -> Result<Texels> {
-        if let Target::Software { .. } = self.target {
-            return self.texels_filled(label, bytes, |_| ());
-        }
         let words = bytes.div_ceil(TEXEL_BYTES).max(1);
-        let buffer = self.buffer(label, words * TEXEL_BYTES)?;
-        Ok(self.counted(Place::Buffer(buffer.raw.clone()), words, buffer.size()))
+        let (place, bytes) = match self.target {
+            Target::Hardware => {
+                let buffer = self.buffer(label, words * TEXEL_BYTES)?;
+                (Place::Buffer(buffer.raw.clone()), buffer.size())
+            }
+            Target::Software { .. } => {
+                let (texture, bytes) = self.texture(label, words)?;
+                (
+                    Place::Texture(texture.create_view(&Default::default())),
+                    bytes,
+                )
+            }
+        };
+        self.check()?;
+        Ok(self.counted(place, words, bytes))
     }
 
     /// Texels of `data`, zeros to the last one's end.
@@ -153,10 +166,7 @@ impl Gpu {
                 (Place::Buffer(buffer.raw.clone()), buffer.size())
             }
             Target::Software { .. } => {
-                let rows = words.div_ceil(WIDTH);
-                let bytes = rows * ROW_BYTES;
-                self.check_room(label, bytes)?;
-                let texture = self.texture(label, rows as u32)?;
+                let (texture, bytes) = self.texture(label, words)?;
                 self.upload(label, &texture, bytes, fill)?;
                 let view = texture.create_view(&Default::default());
                 (Place::Texture(view), bytes)
@@ -166,28 +176,64 @@ impl Gpu {
         Ok(self.counted(place, words, bytes))
     }
 
-    /// Copies all of `from` to the start of `to`, on the device.
+    /// Copies texels on the device: from which on in which, to which on in which, how many.
     ///
     /// # Errors
     /// [`crate::Error::Gpu`].
-    pub fn copy_texels(&self, from: &Texels, to: &Texels) -> Result<()> {
+    pub fn copy_texels<'a>(
+        &self,
+        parts: impl IntoIterator<Item = (&'a Texels, u64, &'a Texels, u64, u64)>,
+    ) -> Result<()> {
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        match (&from.place, &to.place) {
-            (Place::Buffer(from), Place::Buffer(to)) => {
-                encoder.copy_buffer_to_buffer(from, 0, to, 0, from.size());
+        for (from, from_first, to, to_first, count) in parts {
+            assert!(from_first + count <= from.words && to_first + count <= to.words);
+            match (&from.place, &to.place) {
+                (Place::Buffer(from), Place::Buffer(to)) => {
+                    let [from_offset, to_offset, bytes] =
+                        [from_first, to_first, count].map(|texels| texels * TEXEL_BYTES);
+                    encoder.copy_buffer_to_buffer(from, from_offset, to, to_offset, bytes);
+                }
+                (Place::Texture(from), Place::Texture(to)) => {
+                    let (from, to) = (from.texture(), to.texture());
+                    for [from_at, to_at, count] in pieces(from_first, to_first, count) {
+                        encoder.copy_texture_to_texture(
+                            at(from, from_at),
+                            at(to, to_at),
+                            extent(count),
+                        );
+                    }
+                }
+                _ => unreachable!("a device has texels in one kind of place"),
             }
-            (Place::Texture(from), Place::Texture(to)) => {
-                let (from, to) = (from.texture(), to.texture());
-                encoder.copy_texture_to_texture(
-                    from.as_image_copy(),
-                    to.as_image_copy(),
-                    from.size(),
-                );
-            }
-            _ => unreachable!("a device has texels in one kind of place"),
         }
         self.queue.submit([encoder.finish()]);
         self.check()
+    }
+
+    /// The first `elements` f32 of texels, brought back to the host.
+    ///
+    /// # Errors
+    /// Those of [`Gpu::buffer`].
+    pub fn read_texels(&self, texels: &Texels, elements: usize) -> Result<Vec<f32>> {
+        assert!(elements as u64 * 4 <= texels.words * TEXEL_BYTES);
+        let rows = texels.words.div_ceil(WIDTH);
+        let buffer = self.buffer("texels on their way back", rows * ROW_BYTES)?;
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        match &texels.place {
+            Place::Buffer(from) => {
+                encoder.copy_buffer_to_buffer(from, 0, &buffer.raw, 0, texels.words * TEXEL_BYTES);
+            }
+            Place::Texture(from) => {
+                let to = wgpu::TexelCopyBufferInfo {
+                    buffer: &buffer.raw,
+                    layout: LAYOUT,
+                };
+                let texture = from.texture();
+                encoder.copy_texture_to_buffer(texture.as_image_copy(), to, texture.size());
+            }
+        }
+        self.queue.submit([encoder.finish()]);
+        self.read(&buffer, elements)
     }
 
     /// Texels of `bytes`, which count from now on.
@@ -221,24 +267,27 @@ impl Gpu {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         let from = wgpu::TexelCopyBufferInfo {
             buffer: &staging,
-            layout: wgpu::TexelCopyBufferLayout {
-                offset: 0,
-                bytes_per_row: Some(ROW_BYTES as u32),
-                rows_per_image: None,
-            },
+            layout: LAYOUT,
         };
         encoder.copy_buffer_to_texture(from, texture.as_image_copy(), texture.size());
         self.queue.submit([encoder.finish()]);
         Ok(())
     }
 
-    fn texture(&self, label: &str, rows: u32) -> Result<wgpu::Texture> {
-        self.guarded(label, u64::from(rows) * ROW_BYTES, || {
+    /// A texture for so many texels, and its size in bytes.
+    fn texture(&self, label: &str, words: u64) -> Result<(wgpu::Texture, u64)> {
+        let rows = words.div_ceil(WIDTH);
+        let bytes = rows * ROW_BYTES;
+        if bytes > self.max_texture_bytes() {
+            return Err(too_large(label, bytes, self.max_texture_bytes()));
+        }
+        self.check_room(label, bytes)?;
+        let texture = self.guarded(label, bytes, || {
             self.device.create_texture(&wgpu::TextureDescriptor {
                 label: Some(label),
                 size: wgpu::Extent3d {
                     width: WIDTH as u32,
-                    height: rows,
+                    height: rows as u32,
                     depth_or_array_layers: 1,
                 },
                 mip_level_count: 1,
@@ -250,6 +299,48 @@ impl Gpu {
                     | wgpu::TextureUsages::COPY_SRC,
                 view_formats: &[],
             })
-        })
+        })?;
+        Ok((texture, bytes))
     }
+}
+
+/// How texels of a texture lie in a buffer.
+const LAYOUT: wgpu::TexelCopyBufferLayout = wgpu::TexelCopyBufferLayout {
+    offset: 0,
+    bytes_per_row: Some(ROW_BYTES as u32),
+    rows_per_image: None,
+};
+
+/// The place of texel `index` in a texture.
+fn at(texture: &wgpu::Texture, index: u64) -> wgpu::TexelCopyTextureInfo<'_> {
+    let mut place = texture.as_image_copy();
+    place.origin.x = (index % WIDTH) as u32;
+    place.origin.y = (index / WIDTH) as u32;
+    place
+}
+
+/// So many texels of a row of a texture, or whole rows.
+fn extent(count: u64) -> wgpu::Extent3d {
+    wgpu::Extent3d {
+        width: count.min(WIDTH) as u32,
+        height: count.div_ceil(WIDTH) as u32,
+        depth_or_array_layers: 1,
+    }
+}
+
+/// What a copy of `count` texels is made of, where each piece is a part of one row in both textures, or whole rows:
+/// from where, to where, how many.
+fn pieces(from: u64, to: u64, count: u64) -> impl Iterator<Item = [u64; 3]> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        let (from, to, left) = (from + done, to + done, count - done);
+        let room = WIDTH - (from % WIDTH).max(to % WIDTH);
+        let piece = if room == WIDTH && left >= WIDTH {
+            left - left % WIDTH
+        } else {
+            left.min(room)
+        };
+        done += piece;
+        (piece > 0).then_some([from, to, piece])
+    })
 }

@@ -5,7 +5,7 @@ use super::kv_cache::KvCache;
 use super::sources::Sources;
 use super::{DeviceSelection, Encoded, Model};
 use crate::generate::{Ranking, StepDecoder, StepRow};
-use crate::gpu::{Buffer, Plan, Readback};
+use crate::gpu::{Buffer, Plan, Readback, Resource, Texels};
 use crate::ops::{
     Argmax, CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear, Staged, TopK,
 };
@@ -55,13 +55,13 @@ struct Activations {
     /// The residual stream, `[rows, d_model]`
     x: Buffer,
     /// `[rows, 3 * inner]`
-    qkv: Buffer,
+    qkv: Texels,
     /// Cross-attention's queries, `[rows, inner]`
-    q: Buffer,
+    q: Texels,
     /// `[rows, inner]`
-    attended: Buffer,
+    attended: Texels,
     /// `[rows, d_ff]`
-    inner_layer: Buffer,
+    inner_layer: Texels,
     /// `[rows, vocab_size]`
     logits: Buffer,
     /// `[rows, best_width]`, the best of every few logits
@@ -142,13 +142,14 @@ impl Model {
         let cache = KvCache::new(gpu, self.config.num_decoder_layers, slots, self.dims.inner)?;
         let candidates = selection.candidates.min(self.config.vocab_size);
         let buffer = |label, width: usize| gpu.buffer(label, (slots * width * 4) as u64);
+        let texels = |label, width: usize| gpu.texels(label, (slots * width * 4) as u64);
         let activations = Activations {
             rows: buffer("decoder rows", 4)?,
             x: buffer("decoder states", self.dims.d_model)?,
-            qkv: buffer("decoder queries, keys and values", 3 * self.dims.inner)?,
-            q: buffer("decoder cross-attention queries", self.dims.inner)?,
-            attended: buffer("decoder attention", self.dims.inner)?,
-            inner_layer: buffer("decoder feed-forward", self.dims.d_ff)?,
+            qkv: texels("decoder queries, keys and values", 3 * self.dims.inner)?,
+            q: texels("decoder cross-attention queries", self.dims.inner)?,
+            attended: texels("decoder attention", self.dims.inner)?,
+            inner_layer: texels("decoder feed-forward", self.dims.d_ff)?,
             logits: buffer("logits", self.config.vocab_size)?,
             best: buffer("best logits", self.best_width())?,
             ranking: buffer("candidates", 2 + 2 * candidates)?,
@@ -194,7 +195,7 @@ impl Ops {
             scratch,
         } = activations;
         let scratch = scratch.as_ref();
-        let linear = |x, norm, weights, out, epilogue| {
+        let linear = |x: Resource<'_>, norm, weights, out: Resource<'_>, epilogue| {
             model.linear(x, norm, weights, out, epilogue, scratch)
         };
         let stack = &model.weights.decoder;
@@ -232,20 +233,38 @@ impl Ops {
                 keys: sources.width,
             };
             BlockOps {
-                qkv: linear(x, Some(&own.norm), &own.qkv, qkv, Epilogue::Store),
+                qkv: linear(
+                    x.into(),
+                    Some(&own.norm),
+                    &own.qkv,
+                    qkv.into(),
+                    Epilogue::Store,
+                ),
                 self_attention: attention(qkv, own_kind),
-                self_output: linear(attended, None, &own.o, x, Epilogue::Add),
-                q: linear(x, Some(&source.norm), &source.q, q, Epilogue::Store),
+                self_output: linear(attended.into(), None, &own.o, x.into(), Epilogue::Add),
+                q: linear(
+                    x.into(),
+                    Some(&source.norm),
+                    &source.q,
+                    q.into(),
+                    Epilogue::Store,
+                ),
                 cross_attention: attention(q, source_kind),
-                cross_output: linear(attended, None, &source.o, x, Epilogue::Add),
+                cross_output: linear(attended.into(), None, &source.o, x.into(), Epilogue::Add),
                 wi: linear(
-                    x,
+                    x.into(),
                     Some(&feed_forward.norm),
                     &feed_forward.wi,
-                    inner_layer,
+                    inner_layer.into(),
                     feed_forward.epilogue,
                 ),
-                wo: linear(inner_layer, None, &feed_forward.wo, x, Epilogue::Add),
+                wo: linear(
+                    inner_layer.into(),
+                    None,
+                    &feed_forward.wo,
+                    x.into(),
+                    Epilogue::Add,
+                ),
             }
         });
         Ops {

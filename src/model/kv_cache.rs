@@ -52,7 +52,7 @@ impl KvCache {
         for layer in &mut self.layers {
             let larger =
                 gpu.texels("the key/value cache", capacity as u64 * self.position_bytes)?;
-            gpu.copy_texels(layer, &larger)?;
+            gpu.copy_texels([(&*layer, 0, &larger, 0, layer.len())])?;
             *layer = larger;
         }
         let mut table = own_table(self.slots, capacity);

@@ -1,7 +1,7 @@
 //! The model's linear layers and norms as ops, and the check of what goes into them.
 
 use super::Model;
-use crate::gpu::{Buffer, Texels};
+use crate::gpu::{Buffer, Resource, Texels};
 use crate::ops::{Epilogue, Linear, LinearArgs, Matrix, Norm, Staged};
 use crate::{Error, Result};
 
@@ -26,10 +26,10 @@ impl Model {
     /// A linear layer of this model from `x` to `out`, whose rows are as wide as the layer's output.
     pub(super) fn linear(
         &self,
-        x: &Buffer,
+        x: Resource<'_>,
         norm: Option<&Texels>,
         weights: &Matrix,
-        out: &Buffer,
+        out: Resource<'_>,
         epilogue: Epilogue,
         scratch: Option<&Staged>,
     ) -> Linear {
@@ -93,10 +93,10 @@ impl Model {
     ) -> Linear {
         let d_model = self.config.d_model as f32;
         let args = LinearArgs {
-            x,
+            x: x.into(),
             norm: (!normed).then(|| self.norm(&self.weights.decoder.final_norm)),
             weights: self.head_weights(),
-            out,
+            out: out.into(),
             out_width: match epilogue {
                 Epilogue::Best => self.best_width(),
                 _ => self.config.vocab_size,

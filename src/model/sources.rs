@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{Encoded, Model};
-use crate::gpu::{Buffer, Plan};
+use crate::gpu::{Buffer, Plan, TEXEL_BYTES, Texels};
 use crate::ops::Epilogue;
 use crate::{Error, Result};
 
 /// Sources, each in a place of its own, that are decoded together.
 pub(super) struct Sources {
     /// `[places, width, 2 * inner]` a decoder layer
-    pub keys_values: Vec<Buffer>,
+    pub keys_values: Vec<Texels>,
     /// `[places, width]` u32, 0 where a key is hidden
     pub mask: Arc<Buffer>,
     pub places: usize,
@@ -33,7 +33,7 @@ impl Sources {
     pub fn empty(model: &Model, places: usize, width: usize) -> Result<Sources> {
         let rows = places * width;
         let keys_values = (0..model.config.num_decoder_layers)
-            .map(|_| model.keys_values_buffer(rows))
+            .map(|_| model.room_for_keys_values(rows))
             .collect::<Result<_>>()?;
         let mask = model.gpu.buffer("the attention mask", rows as u64 * 4)?;
         Ok(Sources {
@@ -66,51 +66,45 @@ impl Sources {
             model.gpu.write(&self.mask, offset as u64, &keys);
         }
         let new = model.cross_keys_values(encoded)?;
-        let position = (2 * model.dims.inner * 4) as u64;
+        let position = 2 * model.dims.inner as u64 * 4 / TEXEL_BYTES;
         let parts = new.iter().zip(&self.keys_values).flat_map(|(from, to)| {
             (0u64..).zip(places).map(move |(row, &place)| {
-                let from_offset = row * batch.width as u64 * position;
-                let to_offset = u64::from(place) * self.width as u64 * position;
-                (
-                    from,
-                    from_offset,
-                    to,
-                    to_offset,
-                    batch.width as u64 * position,
-                )
+                let texels = batch.width as u64 * position;
+                let to_first = u64::from(place) * self.width as u64 * position;
+                (from, row * texels, to, to_first, texels)
             })
         });
-        model.gpu.copy_parts(parts)
+        model.gpu.copy_texels(parts)
     }
 }
 
 impl Model {
-    fn keys_values_buffer(&self, rows: usize) -> Result<Buffer> {
+    fn room_for_keys_values(&self, rows: usize) -> Result<Texels> {
         let bytes = rows * 2 * self.dims.inner * 4;
         self.gpu
-            .buffer("cross-attention keys and values", bytes as u64)
+            .texels("cross-attention keys and values", bytes as u64)
     }
 
     /// Every decoder layer's keys and values of the sources.
-    pub(super) fn cross_keys_values(&self, encoded: &Encoded<'_>) -> Result<Vec<Buffer>> {
+    pub(super) fn cross_keys_values(&self, encoded: &Encoded<'_>) -> Result<Vec<Texels>> {
         let rows = encoded.batch.rows();
         let scratch = self.scratch(rows)?;
         let mut plan = Plan::default();
-        let mut buffers = Vec::new();
+        let mut keys_values = Vec::new();
         for block in &self.weights.decoder.blocks {
-            let out = self.keys_values_buffer(rows)?;
+            let out = self.room_for_keys_values(rows)?;
             self.linear(
-                &encoded.hidden,
+                (&encoded.hidden).into(),
                 None,
                 &block.cross_attention().kv,
-                &out,
+                (&out).into(),
                 Epilogue::Store,
                 scratch.as_ref(),
             )
             .record(&self.gpu, rows, &mut plan);
-            buffers.push(out);
+            keys_values.push(out);
         }
         self.gpu.run(&plan, None)?;
-        Ok(buffers)
+        Ok(keys_values)
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct StackOptions<'a> {
 /// What cross-attention reads.
 pub(super) struct CrossInput<'a> {
     /// A layer's keys and values of the sources, `[sources, width, 2 * inner]`; target i attends to source i.
-    pub keys_values: &'a [Buffer],
+    pub keys_values: &'a [Texels],
     pub source: &'a Batch,
     /// `[layers, num_heads]`
     pub head_mask: Option<&'a [f32]>,
@@ -51,11 +51,11 @@ struct StackRun<'a> {
     /// The residual stream, `[rows, d_model]`
     x: &'a Buffer,
     /// `[rows, 3 * inner]`
-    qkv: Buffer,
+    qkv: Texels,
     /// `[rows, inner]`
-    attended: Buffer,
+    attended: Texels,
     /// `[rows, d_ff]`
-    inner_layer: Buffer,
+    inner_layer: Texels,
     scratch: Option<Staged>,
     plan: &'a mut Plan,
     trace: TraceBuffers,
@@ -148,15 +148,15 @@ impl Model {
     ) -> Result<(Buffer, TraceBuffers)> {
         let gpu = &self.gpu;
         let rows = batch.rows();
-        let buffer = |label, width: usize| gpu.buffer(label, (rows * width * 4) as u64);
+        let texels = |label, width: usize| gpu.texels(label, (rows * width * 4) as u64);
         let mut run = StackRun {
             model: self,
             batch,
             options,
             x,
-            qkv: buffer("queries, keys and values", 3 * self.dims.inner)?,
-            attended: buffer("attention output", self.dims.inner)?,
-            inner_layer: buffer("the feed-forward's inner layer", self.dims.d_ff)?,
+            qkv: texels("queries, keys and values", 3 * self.dims.inner)?,
+            attended: texels("attention output", self.dims.inner)?,
+            inner_layer: texels("the feed-forward's inner layer", self.dims.d_ff)?,
             scratch: self.scratch(rows)?,
             plan,
             trace: TraceBuffers::default(),
@@ -170,7 +170,7 @@ impl Model {
             run.feed_forward(&block.feed_forward);
         }
         let trace = run.trace;
-        let hidden = buffer("the last hidden state", self.dims.d_model)?;
+        let hidden = gpu.buffer("the last hidden state", x.size())?;
         RmsNorm::new(gpu, x, &self.norm(&stack.final_norm), &hidden).record(gpu, rows, plan);
         Ok((hidden, trace))
     }
@@ -193,7 +193,7 @@ impl Model {
 struct Keys<'a> {
     batch: &'a Batch,
     /// Where keys and values lie, if not in the projection of the queries' own input.
-    kv: Option<&'a Buffer>,
+    kv: Option<&'a Texels>,
     /// Floats from one key to the next.
     kv_width: usize,
     /// Where a row's keys begin; its values follow them.
@@ -268,10 +268,10 @@ impl StackRun<'_> {
         let weights = self.trace_attention(keys.batch.width)?;
         let scratch = self.scratch.as_ref();
         let projected = model.linear(
-            self.x,
+            self.x.into(),
             Some(norm),
             projection,
-            &self.qkv,
+            (&self.qkv).into(),
             Epilogue::Store,
             scratch,
         );
@@ -293,7 +293,14 @@ impl StackRun<'_> {
             weights: weights.as_ref(),
         };
         let attention = Attention::new(&model.gpu, &args);
-        let added = model.linear(&self.attended, None, output, self.x, Epilogue::Add, scratch);
+        let added = model.linear(
+            (&self.attended).into(),
+            None,
+            output,
+            self.x.into(),
+            Epilogue::Add,
+            scratch,
+        );
         self.record(&projected);
         attention.record(
             &model.gpu,
@@ -309,19 +316,19 @@ impl StackRun<'_> {
     fn feed_forward(&mut self, layer: &FeedForward) {
         let model = self.model;
         let linear = model.linear(
-            self.x,
+            self.x.into(),
             Some(&layer.norm),
             &layer.wi,
-            &self.inner_layer,
+            (&self.inner_layer).into(),
             layer.epilogue,
             self.scratch.as_ref(),
         );
         self.record(&linear);
         let linear = model.linear(
-            &self.inner_layer,
+            (&self.inner_layer).into(),
             None,
             &layer.wo,
-            self.x,
+            self.x.into(),
             Epilogue::Add,
             self.scratch.as_ref(),
         );

@@ -15,7 +15,7 @@ fn kernel(target: Target) -> Kernel {
         name: "argmax",
         constants: format!("const THREADS: u32 = {threads}u;\n"),
         parts: vec![include_str!("../../shaders/argmax.wgsl")],
-        bindings: BINDINGS,
+        bindings: BINDINGS.to_vec(),
     }
 }
 

@@ -1,25 +1,26 @@
 //! Attention of many queries over whole batches: `shaders/attention_dense.wgsl` in front of `shaders/attention.wgsl`, or on
 //! software adapters of `shaders/attention_lanes.wgsl`.
 
-use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Target};
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Resource, Target, Texels};
 
+/// q, kv, bias, mask, head scale, out
 const BINDINGS: &[Access] = &[
+    Access::ReadTexels,
+    Access::ReadTexels,
     Access::Read,
     Access::Read,
     Access::Read,
-    Access::Read,
-    Access::Read,
-    Access::ReadWrite,
+    Access::WriteTexels,
 ];
 
 /// As [`BINDINGS`], and the weights.
 const WEIGHTS_BINDINGS: &[Access] = &[
+    Access::ReadTexels,
+    Access::ReadTexels,
     Access::Read,
     Access::Read,
     Access::Read,
-    Access::Read,
-    Access::Read,
-    Access::ReadWrite,
+    Access::WriteTexels,
     Access::ReadWrite,
 ];
 
@@ -39,35 +40,50 @@ pub(super) fn attention_wgsl(target: Target) -> &'static str {
     }
 }
 
-fn constants(queries: usize, head_width: usize, causal: bool, biased: bool) -> String {
+fn constants(
+    target: Target,
+    queries: usize,
+    head_width: usize,
+    causal: bool,
+    biased: bool,
+) -> String {
     format!(
         "const TQ: u32 = {queries}u;\nconst D4: u32 = {}u;\nconst CAUSAL: bool = {causal};\n\
-         const BIASED: bool = {biased};\nconst LANES: u32 = {queries}u;\n",
-        head_width / 4
+         const BIASED: bool = {biased};\nconst LANES: u32 = {queries}u;\n{}{}{}",
+        head_width / 4,
+        target.wgsl_to_read(0, "q"),
+        target.wgsl_to_read(1, "kv"),
+        target.wgsl_to_write(5, "out")
     )
 }
 
 fn kernel(target: Target, head_width: usize, causal: bool, biased: bool) -> Kernel {
     Kernel {
         name: "attention",
-        constants: constants(queries_a_workgroup(target), head_width, causal, biased),
+        constants: constants(
+            target,
+            queries_a_workgroup(target),
+            head_width,
+            causal,
+            biased,
+        ),
         parts: vec![
             include_str!("../../shaders/attention_dense.wgsl"),
             attention_wgsl(target),
         ],
-        bindings: BINDINGS,
+        bindings: BINDINGS.to_vec(),
     }
 }
 
-fn weights_kernel(head_width: usize, causal: bool, biased: bool) -> Kernel {
+fn weights_kernel(target: Target, head_width: usize, causal: bool, biased: bool) -> Kernel {
     Kernel {
         name: "attention_weights",
-        constants: constants(1, head_width, causal, biased),
+        constants: constants(target, 1, head_width, causal, biased),
         parts: vec![
             include_str!("../../shaders/attention_dense.wgsl"),
             include_str!("../../shaders/attention_weights.wgsl"),
         ],
-        bindings: WEIGHTS_BINDINGS,
+        bindings: WEIGHTS_BINDINGS.to_vec(),
     }
 }
 
@@ -75,8 +91,10 @@ pub(super) fn variants() -> Vec<Kernel> {
     let mut kernels = Vec::new();
     for head_width in [16, 64, 128, 256] {
         for (causal, biased) in [(false, true), (true, true), (false, false)] {
-            kernels.extend(Target::ALL.map(|target| kernel(target, head_width, causal, biased)));
-            kernels.push(weights_kernel(head_width, causal, biased));
+            for target in Target::ALL {
+                kernels.push(kernel(target, head_width, causal, biased));
+                kernels.push(weights_kernel(target, head_width, causal, biased));
+            }
         }
     }
     kernels
@@ -85,11 +103,11 @@ pub(super) fn variants() -> Vec<Kernel> {
 /// What attention reads and writes; widths and offsets in floats, multiples of 4. Head h lies at `h * head_width`.
 pub struct AttentionArgs<'a> {
     /// `[batch, queries, q_width]`
-    pub q: &'a Buffer,
+    pub q: &'a Texels,
     /// Floats from one query to the next.
     pub q_width: usize,
     /// `[batch, keys, kv_width]`
-    pub kv: &'a Buffer,
+    pub kv: &'a Texels,
     /// Floats from one key to the next.
     pub kv_width: usize,
     /// Where a row's keys begin.
@@ -111,7 +129,7 @@ pub struct AttentionArgs<'a> {
     /// `[heads]`, multiplies a head's weights after softmax: ones, or a head mask.
     pub head_scale: &'a Buffer,
     /// `[batch, queries, heads * head_width]`
-    pub out: &'a Buffer,
+    pub out: &'a Texels,
     /// `[batch, heads, queries, keys]`, where the weights themselves are wanted.
     pub weights: Option<&'a Buffer>,
 }
@@ -154,29 +172,24 @@ impl Attention {
         let biased = args.bias.is_some();
         let bias = args.bias.unwrap_or(args.mask);
         let floats = |buffer: &Buffer| buffer.size() as usize / 4;
+        let texel_floats = |texels: &Texels| texels.len() as usize * 4;
+        let resources: [Resource<'_>; 6] = [
+            args.q.into(),
+            args.kv.into(),
+            bias.into(),
+            args.mask.into(),
+            args.head_scale.into(),
+            args.out.into(),
+        ];
         Attention {
-            binding: gpu.bind(
-                BINDINGS,
-                &[args.q, args.kv, bias, args.mask, args.head_scale, args.out],
-            ),
+            binding: gpu.bind(BINDINGS, &resources),
             kernel: kernel(gpu.target(), args.head_width, args.causal, biased),
             queries: queries_a_workgroup(gpu.target()),
             weights: args.weights.map(|weights| {
-                let buffers = [
-                    args.q,
-                    args.kv,
-                    bias,
-                    args.mask,
-                    args.head_scale,
-                    args.out,
-                    weights,
-                ];
-                let kernel = weights_kernel(args.head_width, args.causal, biased);
-                (
-                    gpu.bind(WEIGHTS_BINDINGS, &buffers),
-                    kernel,
-                    floats(weights),
-                )
+                let resources = [&resources[..], &[weights.into()]].concat();
+                let binding = gpu.bind(WEIGHTS_BINDINGS, &resources);
+                let kernel = weights_kernel(gpu.target(), args.head_width, args.causal, biased);
+                (binding, kernel, floats(weights))
             }),
             params: Params {
                 queries: 0,
@@ -190,8 +203,8 @@ impl Attention {
             },
             heads: args.heads,
             room: [
-                (floats(args.q) / args.q_width).min(floats(args.out) / inner),
-                floats(args.kv) / args.kv_width,
+                (texel_floats(args.q) / args.q_width).min(texel_floats(args.out) / inner),
+                texel_floats(args.kv) / args.kv_width,
                 floats(args.mask),
             ],
         }

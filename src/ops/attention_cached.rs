@@ -4,26 +4,21 @@
 use super::attention::attention_wgsl;
 use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Resource, Target, Texels};
 
-const OWN_BINDINGS: &[Access] = &[
-    Access::Read,
-    Access::Read,
-    Access::ReadWriteTexels,
-    Access::Read,
-    Access::Read,
-    Access::ReadWrite,
-];
-
-const SOURCE_BINDINGS: &[Access] = &[
-    Access::Read,
-    Access::Read,
-    Access::Read,
-    Access::Read,
-    Access::Read,
-    Access::ReadWrite,
-];
-
-fn bindings(cross: bool) -> &'static [Access] {
-    if cross { SOURCE_BINDINGS } else { OWN_BINDINGS }
+/// rows, q, kv, bias, table, out
+fn bindings(cross: bool) -> Vec<Access> {
+    let kv = if cross {
+        Access::ReadTexels
+    } else {
+        Access::ReadWriteTexels
+    };
+    vec![
+        Access::Read,
+        Access::ReadTexels,
+        kv,
+        Access::Read,
+        Access::Read,
+        Access::WriteTexels,
+    ]
 }
 
 fn kernel(target: Target, head_width: usize, cross: bool) -> Kernel {
@@ -36,13 +31,14 @@ fn kernel(target: Target, head_width: usize, cross: bool) -> Kernel {
         },
         constants: format!(
             "const TQ: u32 = 1u;\nconst D4: u32 = {}u;\nconst CROSS: bool = {cross};\n\
-             const PER_LANE: bool = {};\nconst LANES: u32 = {lanes}u;\n{}",
+             const PER_LANE: bool = {};\nconst LANES: u32 = {lanes}u;\n{}{}{}",
             head_width / 4,
             lanes > 1,
+            target.wgsl_to_read(1, "q"),
+            target.wgsl_to_write(5, "out"),
             if cross {
-                // A buffer everywhere, as the linear layers leave it, and never written.
-                Target::Hardware.wgsl_to_read(2, "kv")
-                    + "fn write_kv(index: u32, texel: vec4<u32>) {}\n"
+                // Never written.
+                target.wgsl_to_read(2, "kv") + "fn write_kv(index: u32, texel: vec4<u32>) {}\n"
             } else {
                 target.wgsl_to_update(2, "kv")
             }
@@ -70,7 +66,7 @@ pub struct CachedAttentionArgs<'a> {
     /// `[rows]` of `{token, position, slot, source}`, u32 each. Positions, slots and sources are the caller's to check.
     pub rows: &'a Buffer,
     /// Self: `[rows, q k v]`; cross: `[rows, q]`.
-    pub q: &'a Buffer,
+    pub q: &'a Texels,
     /// What is attended to.
     pub kind: CachedKind<'a>,
     /// Heads side by side in a row.
@@ -78,7 +74,7 @@ pub struct CachedAttentionArgs<'a> {
     /// Padded width of a head, at most 256.
     pub head_width: usize,
     /// `[rows, heads * head_width]`
-    pub out: &'a Buffer,
+    pub out: &'a Texels,
 }
 
 /// Over the row's own history, or over its source.
@@ -102,7 +98,7 @@ pub enum CachedKind<'a> {
     /// Cross-attention.
     Source {
         /// `[sources, keys, 2 * inner]`
-        kv: &'a Buffer,
+        kv: &'a Texels,
         /// `[sources, keys]`, 0 hides a key.
         mask: &'a Buffer,
         /// Encoded sources.
@@ -182,7 +178,7 @@ impl CachedAttention {
                 sources,
                 keys,
             } => {
-                holds(kv, sources * keys * 2 * inner);
+                assert!(kv.len() as usize * 4 >= sources * keys * 2 * inner);
                 holds(mask, sources * keys);
                 (
                     Params {
@@ -206,12 +202,12 @@ impl CachedAttention {
             args.out.into(),
         ];
         CachedAttention {
-            binding: gpu.bind(bindings(cross), &resources),
+            binding: gpu.bind(&bindings(cross), &resources),
             kernel: kernel(gpu.target(), args.head_width, cross),
             params,
             heads: args.heads,
-            max_rows: (args.q.size() as usize / (params.q_row4 as usize * 16))
-                .min(args.out.size() as usize / (inner * 4))
+            max_rows: (args.q.len() as usize / params.q_row4 as usize)
+                .min(args.out.len() as usize * 4 / inner)
                 .min(args.rows.size() as usize / 16),
         }
     }

@@ -25,7 +25,7 @@ fn kernel(target: Target, dtype: WeightDType) -> Kernel {
             layout,
             include_str!("../../shaders/embed.wgsl"),
         ],
-        bindings: BINDINGS,
+        bindings: BINDINGS.to_vec(),
     }
 }
 

@@ -1,81 +1,15 @@
 //! Linear layers, with the norm in front and what follows fused in: `shaders/matvec.wgsl` for few rows,
 //! `shaders/matmul.wgsl` for many, `shaders/matmul_direct.wgsl` on software adapters.
 
-use super::matrix::layout_wgsl;
-use super::stage::{Stage, row_constants};
+use super::linear_kernel::{Epilogue, Input, QUANTISED_TEXELS, Variant, kernel};
+use super::matrix::RUN;
+use super::stage::Stage;
 use super::tiling::Tiling;
 use super::{Matrix, Staged, WeightDType};
-use crate::Activation;
-use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Resource, Target, Texels};
-
-/// x, weights, gain, out
-const PLAIN_BINDINGS: &[Access] = &[
-    Access::Read,
-    Access::ReadTexels,
-    Access::ReadTexels,
-    Access::ReadWrite,
-];
-
-/// As [`PLAIN_BINDINGS`], of staged x, and the scales of its rows
-const STAGED_BINDINGS: &[Access] = &[
-    Access::ReadTexels,
-    Access::ReadTexels,
-    Access::ReadTexels,
-    Access::ReadWrite,
-    Access::Read,
-];
-
-/// As [`STAGED_BINDINGS`], and the scales of the weights' rows
-const STAGED_INT8_BINDINGS: &[Access] = &[
-    Access::ReadTexels,
-    Access::ReadTexels,
-    Access::ReadTexels,
-    Access::ReadWrite,
-    Access::Read,
-    Access::Read,
-];
-
-/// As [`PLAIN_BINDINGS`], and the scales of the weights' rows
-const INT8_BINDINGS: &[Access] = &[
-    Access::Read,
-    Access::ReadTexels,
-    Access::ReadTexels,
-    Access::ReadWrite,
-    Access::Read,
-];
-
-/// How the kernel gets its input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Input {
-    /// From the buffer, normalising it on the way where there is a norm.
-    Plain { norm: bool },
-    /// Staged, and normalised by that.
-    Staged,
-    /// A single row from the buffer, of which each workgroup makes int8 for itself, normalised where there is a norm.
-    Quantised { norm: bool },
-}
-
-/// The most texels of a row that a workgroup has room for.
-const QUANTISED_TEXELS: usize = 512;
+use crate::gpu::{Binding, Buffer, Gpu, Plan, Resource, Target, Texels};
 
 /// The most outputs for which it pays that each workgroup makes its input ready for itself.
 const QUANTISED_OUTPUTS: usize = 4096;
-
-/// What becomes of the product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Epilogue {
-    /// `out = y`
-    Store,
-    /// `out += y`, the residual stream
-    Add,
-    /// `out = act(y)`
-    Activate(Activation),
-    /// `out[j] = act(y[2j]) * y[2j + 1]`: rows of wi_0 and wi_1 lie interleaved
-    Gate(Activation),
-    /// Of every few y the largest and its index, as a pair of floats; the lowest index among equals. How few and in which
-    /// order depends on the kernel: [`Linear::shares`]. Exact for less than 2^24 outputs.
-    Best,
-}
 
 /// T5LayerNorm: `x * rsqrt(mean(x^2) + eps) * gain`.
 #[derive(Clone, Copy)]
@@ -91,13 +25,13 @@ pub struct Norm<'a> {
 /// What a linear layer reads and writes.
 pub struct LinearArgs<'a> {
     /// `[rows, weights.width()]`
-    pub x: &'a Buffer,
+    pub x: Resource<'a>,
     /// Applied to each row of `x` before the product.
     pub norm: Option<Norm<'a>>,
     /// `[outputs, x's width]`
     pub weights: &'a Matrix,
-    /// `[rows, out_width]`
-    pub out: &'a Buffer,
+    /// `[rows, out_width]`; texels only for what stores all products, and multiples of eight of them.
+    pub out: Resource<'a>,
     /// Floats from one row of `out` to the next; for [`Epilogue::Best`] at least [`Linear::best_width`].
     pub out_width: usize,
     /// What becomes of the product.
@@ -117,6 +51,8 @@ pub struct Linear {
     /// Whether kernels over a single row make it int8 themselves.
     quantises: bool,
     epilogue: Epilogue,
+    x_texels: bool,
+    out_texels: bool,
     /// Of the weights.
     columns: usize,
     width: usize,
@@ -126,8 +62,8 @@ pub struct Linear {
 
 /// The layer's weights in one binding.
 struct Part {
-    /// To `x` as it lies in its buffer.
-    plain: Binding,
+    /// To `x` as it lies there, where it is not always staged.
+    plain: Option<Binding>,
     staged: Option<Binding>,
     params: Params,
 }
@@ -145,121 +81,6 @@ struct Params {
     width: f32,
     first: u32,
     share: u32,
-}
-
-fn kernel(
-    target: Target,
-    tiling: Tiling,
-    dtype: WeightDType,
-    input: Input,
-    epilogue: Epilogue,
-) -> Kernel {
-    let (epilogue, activation) = match epilogue {
-        Epilogue::Store => ("STORE", Activation::Relu),
-        Epilogue::Add => ("ADD", Activation::Relu),
-        Epilogue::Activate(activation) => ("ACTIVATE", activation),
-        Epilogue::Gate(activation) => ("GATE", activation),
-        Epilogue::Best => ("BEST", Activation::Relu),
-    };
-    let activation = match activation {
-        Activation::Relu => "RELU",
-        Activation::Gelu => "GELU",
-        Activation::GeluNew => "GELU_NEW",
-        Activation::Silu => "SILU",
-    };
-    let norm = input == Input::Plain { norm: true };
-    let (layout, layout_constants) = layout_wgsl(target);
-    let mut constants = format!(
-        "{layout_constants}{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {epilogue};\nconst ACTIVATION: u32 = {activation};\n{}{}",
-        tiling.constants(),
-        target.wgsl_to_read(1, "weights"),
-        target.wgsl_to_read(2, "gain")
-    );
-    let mut parts = vec![
-        dtype.wgsl(),
-        layout,
-        include_str!("../../shaders/linear_params.wgsl"),
-    ];
-    let input_rows = include_str!("../../shaders/input_rows.wgsl");
-    match input {
-        Input::Plain { .. } => {
-            parts.push(input_rows);
-            parts.push(include_str!("../../shaders/input_buffer.wgsl"));
-        }
-        Input::Staged => {
-            constants.push_str(&target.wgsl_to_read(0, "x"));
-            parts.push(input_rows);
-            parts.push(include_str!("../../shaders/input_staged.wgsl"));
-        }
-        Input::Quantised { norm } => {
-            constants.push_str(&row_constants(norm, true, tiling.threads(target)));
-            constants.push_str(&format!("const ROOM: u32 = {QUANTISED_TEXELS}u;\n"));
-            parts.push(include_str!("../../shaders/row_scale.wgsl"));
-            parts.push(include_str!("../../shaders/input_quantised.wgsl"));
-        }
-    }
-    let bindings = match (dtype, input) {
-        (WeightDType::Int8, Input::Staged) => STAGED_INT8_BINDINGS,
-        (WeightDType::Int8, _) => INT8_BINDINGS,
-        (_, Input::Staged) => STAGED_BINDINGS,
-        (_, _) => PLAIN_BINDINGS,
-    };
-    if dtype == WeightDType::Int8 {
-        let last = bindings.len() - 1;
-        constants.push_str(&format!(
-            "@group(0) @binding({last}) var<storage, read> w_scales: array<f32>;\n"
-        ));
-        parts.push(include_str!("../../shaders/product_int8.wgsl"));
-    } else {
-        parts.push(include_str!("../../shaders/product_float.wgsl"));
-    }
-    parts.extend([
-        include_str!("../../shaders/activation.wgsl"),
-        include_str!("../../shaders/epilogue.wgsl"),
-        tiling.wgsl(),
-    ]);
-    Kernel {
-        name: tiling.name(),
-        constants,
-        parts,
-        bindings,
-    }
-}
-
-pub(super) fn variants() -> Vec<Kernel> {
-    let activations = [
-        Activation::Relu,
-        Activation::Gelu,
-        Activation::GeluNew,
-        Activation::Silu,
-    ];
-    let mut epilogues = vec![Epilogue::Store, Epilogue::Add, Epilogue::Best];
-    epilogues.extend(activations.map(Epilogue::Activate));
-    epilogues.extend(activations.map(Epilogue::Gate));
-    let plain = [false, true].map(|norm| Input::Plain { norm });
-    let mut kernels = Vec::new();
-    for target in Target::ALL {
-        for tiling in Tiling::all(target) {
-            for dtype in WeightDType::ALL {
-                let mut inputs = match (dtype, target) {
-                    (WeightDType::Int8, _) => vec![Input::Staged],
-                    (_, Target::Hardware) => plain.to_vec(),
-                    (_, Target::Software { .. }) => vec![Input::Staged],
-                };
-                if dtype == WeightDType::Int8 && tiling.block(target).0 == 1 {
-                    inputs.extend([false, true].map(|norm| Input::Quantised { norm }));
-                }
-                for input in inputs {
-                    kernels.extend(
-                        epilogues
-                            .iter()
-                            .map(|epilogue| kernel(target, tiling, dtype, input, *epilogue)),
-                    );
-                }
-            }
-        }
-    }
-    kernels
 }
 
 impl Linear {
@@ -291,6 +112,13 @@ impl Linear {
             needed <= out_width,
             "linear: {needed} outputs, rows of {out_width}"
         );
+        let target = gpu.target();
+        let (x_texels, out_texels) = (x.is_texels(target), out.is_texels(target));
+        assert!(
+            !out_texels || epilogue.stores_all() && weights.rows.is_multiple_of(RUN),
+            "linear: {} outputs to texels, {epilogue:?}",
+            weights.rows
+        );
         if let Some(norm) = norm {
             assert!(norm.width <= weights.width && norm.gain.len() as usize >= weights.width / 4);
         }
@@ -306,6 +134,24 @@ impl Linear {
             first: 0,
             share: 0,
         };
+        let quantises = weights.dtype == WeightDType::Int8
+            && weights.rows <= QUANTISED_OUTPUTS
+            && params.loads as usize <= QUANTISED_TEXELS;
+        let variant = |input| Variant {
+            dtype: weights.dtype,
+            input,
+            epilogue,
+            out_texels,
+        };
+        let plain = match weights.dtype {
+            WeightDType::Int8 => Input::Quantised {
+                norm: norm.is_some(),
+                texels: x_texels,
+            },
+            _ => Input::Plain {
+                norm: norm.is_some(),
+            },
+        };
         let parts = weights
             .parts
             .iter()
@@ -313,23 +159,20 @@ impl Linear {
                 // Without a norm the gain is never read; any texels will do.
                 let gain = norm.map_or(&part.weights, |norm| norm.gain);
                 let offset = if gated { part.first / 2 } else { part.first };
-                let common: [Resource<'_>; 3] = [(&part.weights).into(), gain.into(), out.into()];
-                let bind = |float, int8, resources: Vec<Resource<'_>>| match &part.scales {
-                    Some(scales) => gpu.bind(int8, &[&resources[..], &[scales.into()]].concat()),
-                    None => gpu.bind(float, &resources),
+                let bind = |input, x, scales: Option<&Buffer>| {
+                    let mut resources = vec![x, (&part.weights).into(), gain.into(), out];
+                    resources.extend(scales.into_iter().chain(&part.scales).map(Resource::from));
+                    gpu.bind(&variant(input).bindings(), &resources)
                 };
-                let plain = [&[x.into()], &common[..]].concat();
-                let staged = scratch.map(|scratch| {
-                    let resources = [
-                        &[(&scratch.values).into()],
-                        &common[..],
-                        &[(&scratch.scales).into()],
-                    ];
-                    bind(STAGED_BINDINGS, STAGED_INT8_BINDINGS, resources.concat())
-                });
                 Part {
-                    plain: bind(PLAIN_BINDINGS, INT8_BINDINGS, plain),
-                    staged,
+                    plain: (scratch.is_none() || quantises).then(|| bind(plain, x, None)),
+                    staged: scratch.map(|scratch| {
+                        bind(
+                            Input::Staged,
+                            (&scratch.values).into(),
+                            Some(&scratch.scales),
+                        )
+                    }),
                     params: Params {
                         n: part.rows as u32,
                         out_offset: offset as u32,
@@ -343,19 +186,19 @@ impl Linear {
             dtype: weights.dtype,
             norm: norm.is_some(),
             stage: scratch.map(|scratch| Stage::new(gpu, x, norm, weights, scratch)),
-            quantises: weights.dtype == WeightDType::Int8
-                && weights.rows <= QUANTISED_OUTPUTS
-                && params.loads as usize <= QUANTISED_TEXELS,
+            quantises,
             epilogue,
+            x_texels,
+            out_texels,
             columns: weights.rows,
             width: weights.width,
-            x_rows: x.size() as usize / (weights.width * 4),
-            out_rows: out.size() as usize / (out_width * 4),
+            x_rows: x.bytes() as usize / (weights.width * 4),
+            out_rows: out.bytes() as usize / (out_width * 4),
         }
     }
 
-    /// Begins to compile what layers of so many outputs over several rows, so many, that end so need, for whoever knows
-    /// that early.
+    /// Begins to compile what layers of so many outputs over several rows, so many, that end so need, with output to texels
+    /// where it can be, for whoever knows that early.
     pub fn compile(
         gpu: &Gpu,
         dtype: WeightDType,
@@ -372,7 +215,13 @@ impl Linear {
         };
         for epilogue in epilogues {
             for input in inputs {
-                gpu.pipeline(&kernel(target, tiling, dtype, *input, *epilogue));
+                let variant = Variant {
+                    dtype,
+                    input: *input,
+                    epilogue: *epilogue,
+                    out_texels: target != Target::Hardware && epilogue.stores_all(),
+                };
+                gpu.pipeline(&kernel(target, tiling, variant));
             }
         }
     }
@@ -413,7 +262,10 @@ impl Linear {
         let target = gpu.target();
         let norm = self.norm;
         let input = match &self.stage {
-            Some(_) if rows == 1 && self.quantises => Input::Quantised { norm },
+            Some(_) if rows == 1 && self.quantises => Input::Quantised {
+                norm,
+                texels: self.x_texels,
+            },
             Some(stage) => {
                 stage.record(gpu, first, rows, plan);
                 Input::Staged
@@ -421,7 +273,13 @@ impl Linear {
             None => Input::Plain { norm },
         };
         let tiling = Tiling::choose(target, rows, self.columns);
-        let pipeline = gpu.pipeline(&kernel(target, tiling, self.dtype, input, self.epilogue));
+        let variant = Variant {
+            dtype: self.dtype,
+            input,
+            epilogue: self.epilogue,
+            out_texels: self.out_texels,
+        };
+        let pipeline = gpu.pipeline(&kernel(target, tiling, variant));
         let (block_m, block_n) = tiling.block(target);
         let mut shares = 0;
         for part in &self.parts {
@@ -440,9 +298,10 @@ impl Linear {
                 Tiling::Matvec { .. } | Tiling::Direct { .. } => [rows, columns, 1],
             };
             let binding = match input {
-                Input::Staged => part.staged.as_ref().expect("bound in Linear::new"),
+                Input::Staged => &part.staged,
                 Input::Plain { .. } | Input::Quantised { .. } => &part.plain,
             };
+            let binding = binding.as_ref().expect("bound in Linear::new");
             plan.push(pipeline.clone(), binding, params, workgroups);
         }
         plan.add_work(rows as u64 * self.columns as u64 * self.width as u64);

@@ -102,7 +102,7 @@ pub(super) fn layout_wgsl(target: Target) -> (&'static str, String) {
         Target::Software { lanes } => (
             include_str!("../../shaders/layout_blocks.wgsl"),
             format!(
-                "const LANES: u32 = {lanes}u;\nconst BLOCK: u32 = {}u;\n",
+                "const LANES: u32 = {lanes}u;\nconst BLOCK: u32 = {}u;\nconst RUN: u32 = {RUN}u;\n",
                 block_rows(lanes)
             ),
         ),
@@ -112,16 +112,19 @@ pub(super) fn layout_wgsl(target: Target) -> (&'static str, String) {
 /// Columns that a thread takes at most on software adapters.
 pub(super) const LANE_COLUMNS: usize = 16;
 
+/// Neighbouring rows that a thread takes on software adapters, one after the other: two texels of output, or one of a gate.
+pub(super) const RUN: usize = 8;
+
 /// Rows that are interleaved on software adapters: `shaders/layout_blocks.wgsl`.
 fn block_rows(lanes: usize) -> usize {
     LANE_COLUMNS * lanes
 }
 
 /// The row of a block whose texel lies `position`th among those of the same k: of `lanes` threads each takes every
-/// `lanes`th texel, and finds the two rows of a gate next to each other.
+/// `lanes`th texel, and finds [`RUN`] rows next to each other.
 fn row_at(position: usize, lanes: usize) -> usize {
     let (turn, lane) = (position / lanes, position % lanes);
-    turn / 2 * (2 * lanes) + 2 * lane + turn % 2
+    turn / RUN * (RUN * lanes) + RUN * lane + turn % RUN
 }
 
 /// Bytes of rows that are converted and copied at a time.
@@ -146,8 +149,9 @@ impl Matrix {
             "{label}: {rows} x {width}"
         );
         let row_bytes = width * dtype.size();
-        // An even number of rows a part keeps the interleaved pairs of a gated feed-forward together.
-        let mut rows_a_part = ((gpu.max_texels_bytes() as usize / row_bytes) & !1).max(2);
+        // Whole runs a part keep together what a thread writes at once, and the pairs of a gated feed-forward.
+        let rows_a_binding = gpu.max_texels_bytes() as usize / row_bytes;
+        let mut rows_a_part = (rows_a_binding - rows_a_binding % RUN).max(RUN);
         let mut chunk_rows = (CHUNK_BYTES / row_bytes).max(1);
         let lanes = match gpu.target() {
             Target::Hardware => None,

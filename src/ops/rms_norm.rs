@@ -10,7 +10,7 @@ fn kernel(target: Target) -> Kernel {
         name: "rms_norm",
         constants: target.wgsl_to_read(1, "gain"),
         parts: vec![include_str!("../../shaders/rms_norm.wgsl")],
-        bindings: BINDINGS,
+        bindings: BINDINGS.to_vec(),
     }
 }
 

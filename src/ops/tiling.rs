@@ -1,7 +1,7 @@
 //! How a linear layer is laid over workgroups: which kernel, and the sizes of its blocks, by kind of adapter and numbers of
 //! rows and outputs.
 
-use super::matrix::LANE_COLUMNS;
+use super::matrix::{LANE_COLUMNS, RUN};
 use crate::gpu::Target;
 
 /// How a linear layer is laid over workgroups.
@@ -64,7 +64,7 @@ fn software(lanes: usize) -> Tilings {
 }
 
 const fn direct(tm: usize, tn: usize) -> Tiling {
-    assert!(tn <= LANE_COLUMNS);
+    assert!(tn <= LANE_COLUMNS && tn.is_multiple_of(RUN));
     Tiling::Direct { tm, tn }
 }
 

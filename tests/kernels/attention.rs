@@ -54,40 +54,44 @@ fn check_dense(shape: Shape) {
     let bias = values(3, heads * (2 * max_distance + 1));
     let mask = mask(batch, keys);
     let scale: Vec<f32> = (0..heads).map(|head| 1.0 - 0.25 * head as f32).collect();
+    let out_bytes = (batch * queries * inner * 4) as u64;
+    let texels = [
+        gpu.texels_from("q", &q).unwrap(),
+        gpu.texels_from("kv", &kv).unwrap(),
+        gpu.texels("out", out_bytes).unwrap(),
+    ];
     let buffers = [
-        gpu.buffer_from("q", &q).unwrap(),
-        gpu.buffer_from("kv", &kv).unwrap(),
         gpu.buffer_from("bias", &bias).unwrap(),
         gpu.buffer_from("mask", &mask).unwrap(),
-        gpu.buffer("out", (batch * queries * inner * 4) as u64)
-            .unwrap(),
         gpu.buffer_from("head scale", &scale).unwrap(),
         gpu.buffer("weights", (batch * heads * queries * keys * 4) as u64)
             .unwrap(),
     ];
     let args = AttentionArgs {
-        q: &buffers[0],
+        q: &texels[0],
         q_width: inner,
-        kv: &buffers[1],
+        kv: &texels[1],
         kv_width,
         k_offset: inner,
         v_offset: 2 * inner,
-        bias: biased.then_some(&buffers[2]),
+        bias: biased.then_some(&buffers[0]),
         max_distance,
-        mask: &buffers[3],
+        mask: &buffers[1],
         causal,
         heads,
         head_width: d_kv,
-        head_scale: &buffers[5],
-        out: &buffers[4],
-        weights: Some(&buffers[6]),
+        head_scale: &buffers[2],
+        out: &texels[2],
+        weights: Some(&buffers[3]),
     };
     let mut plan = Plan::default();
     Attention::new(&gpu, &args).record(&gpu, batch, queries, keys, &mut plan);
     gpu.run(&plan, None).unwrap();
-    let found = gpu.read(&buffers[4], batch * queries * inner).unwrap();
+    let found = gpu
+        .read_texels(&texels[2], batch * queries * inner)
+        .unwrap();
     let size = heads * queries * keys;
-    let found_weights = gpu.read(&buffers[6], batch * size).unwrap();
+    let found_weights = gpu.read(&buffers[3], batch * size).unwrap();
 
     for row in 0..batch {
         let part = |offset: usize| -> Vec<f32> {
@@ -197,37 +201,16 @@ fn cached_self_attention_follows_each_hypothesis() {
     let bias = values(3, heads * (2 * max_distance + 1));
     let bias_buffer = gpu.buffer_from("bias", &bias).unwrap();
     let rows_buffer = gpu.buffer("rows", (slots * 16) as u64).unwrap();
-    let q_buffer = gpu.buffer("q", (slots * 3 * inner * 4) as u64).unwrap();
     let cache = gpu
         .texels("cache", (capacity * slots * 2 * inner * 4) as u64)
         .unwrap();
     let history = gpu
         .buffer("history", (slots * capacity * 4) as u64)
         .unwrap();
-    let out = gpu.buffer("out", (slots * inner * 4) as u64).unwrap();
-    let op = CachedAttention::new(
-        &gpu,
-        &CachedAttentionArgs {
-            rows: &rows_buffer,
-            q: &q_buffer,
-            kind: CachedKind::Own {
-                cache: &cache,
-                history: &history,
-                slots,
-                capacity,
-                bias: &bias_buffer,
-                max_distance,
-            },
-            heads,
-            head_width: d_kv,
-            out: &out,
-        },
-    );
+    let out = gpu.texels("out", (slots * inner * 4) as u64).unwrap();
     // What each slot's hypothesis has seen, and which slot each of its positions was written to.
     let mut keys: Vec<Vec<f32>> = vec![Vec::new(); slots];
     let mut table: Vec<Vec<u32>> = vec![Vec::new(); slots];
-    let mut plan = Plan::default();
-    op.record(&gpu, slots, &mut plan);
     for position in 0..150u32 {
         if position % 7 == 3 {
             for pair in [0, 2] {
@@ -248,9 +231,25 @@ fn cached_self_attention_follows_each_hypothesis() {
             gpu.write(&history, (slot * capacity * 4) as u64, &table[slot]);
         }
         gpu.write(&rows_buffer, 0, &rows);
-        gpu.write(&q_buffer, 0, &qkv);
+        let args = CachedAttentionArgs {
+            rows: &rows_buffer,
+            q: &gpu.texels_from("q", &qkv).unwrap(),
+            kind: CachedKind::Own {
+                cache: &cache,
+                history: &history,
+                slots,
+                capacity,
+                bias: &bias_buffer,
+                max_distance,
+            },
+            heads,
+            head_width: d_kv,
+            out: &out,
+        };
+        let mut plan = Plan::default();
+        CachedAttention::new(&gpu, &args).record(&gpu, slots, &mut plan);
         gpu.run(&plan, None).unwrap();
-        let found = gpu.read(&out, slots * inner).unwrap();
+        let found = gpu.read_texels(&out, slots * inner).unwrap();
         for slot in 0..slots {
             let part = |offset: usize| -> Vec<f32> {
                 keys[slot]
@@ -295,19 +294,19 @@ fn cached_cross_attention_equals_its_twin() {
             let kv = values(2, sources * keys * 2 * inner);
             let mask = mask(sources, keys);
             let rows_buffer = gpu.buffer_from("rows", &rows).unwrap();
-            let q_buffer = gpu.buffer_from("q", &q).unwrap();
-            let kv_buffer = gpu.buffer_from("kv", &kv).unwrap();
+            let q_texels = gpu.texels_from("q", &q).unwrap();
+            let kv_texels = gpu.texels_from("kv", &kv).unwrap();
             let mask_buffer = gpu.buffer_from("mask", &mask).unwrap();
-            let out = gpu.buffer("out", (rows.len() * inner * 4) as u64).unwrap();
+            let out = gpu.texels("out", (rows.len() * inner * 4) as u64).unwrap();
             let kind = CachedKind::Source {
-                kv: &kv_buffer,
+                kv: &kv_texels,
                 mask: &mask_buffer,
                 sources,
                 keys,
             };
             let args = CachedAttentionArgs {
                 rows: &rows_buffer,
-                q: &q_buffer,
+                q: &q_texels,
                 kind,
                 heads,
                 head_width: d_kv,
@@ -316,7 +315,7 @@ fn cached_cross_attention_equals_its_twin() {
             let mut plan = Plan::default();
             CachedAttention::new(&gpu, &args).record(&gpu, rows.len(), &mut plan);
             gpu.run(&plan, None).unwrap();
-            let found = gpu.read(&out, rows.len() * inner).unwrap();
+            let found = gpu.read_texels(&out, rows.len() * inner).unwrap();
             for (row, source) in pointers.iter().enumerate() {
                 let source = *source as usize;
                 let part = |offset: usize| -> Vec<f32> {

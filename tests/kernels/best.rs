@@ -26,14 +26,14 @@ fn outputs_and_shares(
     let run = |epilogue, width| {
         let out = gpu.buffer("out", (rows * width * 4) as u64).unwrap();
         let args = LinearArgs {
-            x: &x,
+            x: (&x).into(),
             norm: Some(Norm {
                 gain: &gain,
                 width: K,
                 eps: 1e-6,
             }),
             weights: &weights,
-            out: &out,
+            out: (&out).into(),
             out_width: width,
             epilogue,
             scale: 0.5,

@@ -99,10 +99,10 @@ fn matmul(gpu: &Gpu, size: &Size, dtype: WeightDType) -> Result<f64> {
     let linear = Linear::new(
         gpu,
         &LinearArgs {
-            x: &x,
+            x: (&x).into(),
             norm: None,
             weights: &weights,
-            out: &out,
+            out: (&out).into(),
             out_width: outputs,
             epilogue: Epilogue::Store,
             scale: 1.0,

@@ -1,0 +1,222 @@
+//! The kernels of linear layers: which WGSL makes each.
+
+use super::WeightDType;
+use super::matrix::{LANE_COLUMNS, RUN, layout_wgsl};
+use super::stage::{read, row_constants, wgsl_to_read_raw};
+use super::tiling::Tiling;
+use crate::Activation;
+use crate::gpu::{Access, Kernel, Target};
+
+/// How the kernel gets its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// From the buffer, normalising it on the way where there is a norm.
+    Plain { norm: bool },
+    /// Staged, and normalised by that.
+    Staged,
+    /// A single row, as it lies in the buffer or in texels, of which each workgroup makes int8 for itself, normalised where
+    /// there is a norm.
+    Quantised { norm: bool, texels: bool },
+}
+
+/// The most texels of a row that a workgroup has room for.
+pub(super) const QUANTISED_TEXELS: usize = 512;
+
+/// What becomes of the product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Epilogue {
+    /// `out = y`
+    Store,
+    /// `out += y`, the residual stream
+    Add,
+    /// `out = act(y)`
+    Activate(Activation),
+    /// `out[j] = act(y[2j]) * y[2j + 1]`: rows of wi_0 and wi_1 lie interleaved
+    Gate(Activation),
+    /// Of every few y the largest and its index, as a pair of floats; the lowest index among equals. How few and in which
+    /// order depends on the kernel: [`Linear::shares`]. Exact for less than 2^24 outputs.
+    Best,
+}
+
+/// What sets apart the kernels of one tiling.
+#[derive(Clone, Copy)]
+pub(super) struct Variant {
+    pub dtype: WeightDType,
+    pub input: Input,
+    pub epilogue: Epilogue,
+    /// Whether the output goes to texels.
+    pub out_texels: bool,
+}
+
+impl Variant {
+    /// x, weights, gain, out; the scales of staged rows; the scales of int8 weights
+    pub fn bindings(self) -> Vec<Access> {
+        let x = match self.input {
+            Input::Plain { .. } => Access::Read,
+            Input::Staged => Access::ReadTexels,
+            Input::Quantised { texels, .. } => read(texels),
+        };
+        let out = if self.out_texels {
+            Access::WriteTexels
+        } else {
+            Access::ReadWrite
+        };
+        let mut bindings = vec![x, Access::ReadTexels, Access::ReadTexels, out];
+        let scales =
+            usize::from(self.input == Input::Staged) + usize::from(self.dtype == WeightDType::Int8);
+        bindings.resize(bindings.len() + scales, Access::Read);
+        bindings
+    }
+}
+
+/// The kernel for so many rows and outputs as `tiling` is for.
+pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel {
+    let Variant {
+        dtype,
+        input,
+        epilogue,
+        out_texels,
+    } = variant;
+    let (epilogue, activation) = match epilogue {
+        Epilogue::Store => ("STORE", Activation::Relu),
+        Epilogue::Add => ("ADD", Activation::Relu),
+        Epilogue::Activate(activation) => ("ACTIVATE", activation),
+        Epilogue::Gate(activation) => ("GATE", activation),
+        Epilogue::Best => ("BEST", Activation::Relu),
+    };
+    let activation = match activation {
+        Activation::Relu => "RELU",
+        Activation::Gelu => "GELU",
+        Activation::GeluNew => "GELU_NEW",
+        Activation::Silu => "SILU",
+    };
+    let norm = input == Input::Plain { norm: true };
+    let (layout, layout_constants) = layout_wgsl(target);
+    let mut constants = format!(
+        "{layout_constants}{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {epilogue};\nconst ACTIVATION: u32 = {activation};\n{}{}",
+        tiling.constants(),
+        target.wgsl_to_read(1, "weights"),
+        target.wgsl_to_read(2, "gain")
+    );
+    let mut parts = vec![
+        dtype.wgsl(),
+        layout,
+        include_str!("../../shaders/linear_params.wgsl"),
+    ];
+    let input_rows = include_str!("../../shaders/input_rows.wgsl");
+    match input {
+        Input::Plain { .. } => {
+            parts.push(input_rows);
+            parts.push(include_str!("../../shaders/input_buffer.wgsl"));
+        }
+        Input::Staged => {
+            constants.push_str(&target.wgsl_to_read(0, "x"));
+            parts.push(input_rows);
+            parts.push(include_str!("../../shaders/input_staged.wgsl"));
+        }
+        Input::Quantised { norm, texels } => {
+            constants.push_str(&wgsl_to_read_raw(target, texels));
+            constants.push_str(&row_constants(norm, true, tiling.threads(target)));
+            constants.push_str(&format!("const ROOM: u32 = {QUANTISED_TEXELS}u;\n"));
+            parts.push(include_str!("../../shaders/row_scale.wgsl"));
+            parts.push(include_str!("../../shaders/input_quantised.wgsl"));
+        }
+    }
+    let bindings = variant.bindings();
+    if dtype == WeightDType::Int8 {
+        let last = bindings.len() - 1;
+        constants.push_str(&format!(
+            "@group(0) @binding({last}) var<storage, read> w_scales: array<f32>;\n"
+        ));
+        parts.push(include_str!("../../shaders/product_int8.wgsl"));
+    } else {
+        parts.push(include_str!("../../shaders/product_float.wgsl"));
+    }
+    parts.push(include_str!("../../shaders/activation.wgsl"));
+    if out_texels {
+        constants.push_str(&target.wgsl_to_write(3, "out"));
+        parts.push(include_str!("../../shaders/epilogue_texels.wgsl"));
+    } else {
+        parts.push(include_str!("../../shaders/epilogue.wgsl"));
+        if let Tiling::Direct { .. } = tiling {
+            parts.push(include_str!("../../shaders/epilogue_runs.wgsl"));
+        }
+    }
+    if let Tiling::Direct { tm, tn } = tiling {
+        // Where each run of outputs has code of its own, they are finished faster and compiled slower: large blocks are
+        // for many rows, which run for long.
+        let is_large = tm * tn > LANE_COLUMNS * 2;
+        let (rows, runs) = if is_large && (out_texels || variant.epilogue == Epilogue::Best) {
+            (tm, tn / RUN)
+        } else {
+            (1, 1)
+        };
+        constants.push_str(&format!(
+            "const ROWS: u32 = {rows}u;\nconst RUNS: u32 = {runs}u;\n"
+        ));
+    }
+    parts.push(tiling.wgsl());
+    Kernel {
+        name: tiling.name(),
+        constants,
+        parts,
+        bindings,
+    }
+}
+
+impl Epilogue {
+    /// Whether all products go to the output, and nothing that lay there is read.
+    pub(super) fn stores_all(self) -> bool {
+        !matches!(self, Epilogue::Add | Epilogue::Best)
+    }
+}
+
+pub(super) fn variants() -> Vec<Kernel> {
+    let activations = [
+        Activation::Relu,
+        Activation::Gelu,
+        Activation::GeluNew,
+        Activation::Silu,
+    ];
+    let mut epilogues = vec![Epilogue::Store, Epilogue::Add, Epilogue::Best];
+    epilogues.extend(activations.map(Epilogue::Activate));
+    epilogues.extend(activations.map(Epilogue::Gate));
+    let plain = [false, true].map(|norm| Input::Plain { norm });
+    let mut kernels = Vec::new();
+    for target in Target::ALL {
+        for tiling in Tiling::all(target) {
+            for dtype in WeightDType::ALL {
+                let mut inputs = match (dtype, target) {
+                    (WeightDType::Int8, _) => vec![Input::Staged],
+                    (_, Target::Hardware) => plain.to_vec(),
+                    (_, Target::Software { .. }) => vec![Input::Staged],
+                };
+                let as_texels: &[bool] = match target {
+                    Target::Hardware => &[false],
+                    Target::Software { .. } => &[false, true],
+                };
+                if dtype == WeightDType::Int8 && tiling.block(target).0 == 1 {
+                    for &texels in as_texels {
+                        inputs.extend([false, true].map(|norm| Input::Quantised { norm, texels }));
+                    }
+                }
+                for input in inputs {
+                    for &epilogue in &epilogues {
+                        for &out_texels in as_texels {
+                            let variant = Variant {
+                                dtype,
+                                input,
+                                epilogue,
+                                out_texels,
+                            };
+                            if !out_texels || epilogue.stores_all() {
+                                kernels.push(kernel(target, tiling, variant));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    kernels
+}
