@@ -1,5 +1,5 @@
-// What happens to finished products: they go to texels, which the host declares, four at a time. Both `index` and the number
-// of weight rows are multiples of eight, but index one of four after a gate.
+// What happens to finished products: they go to texels, which the host declares, four at a time. Rows of weights come in
+// multiples of RUN, rows of out begin with a texel.
 
 // RUN neighbouring products, from weight row n on, where row 0's goes to out[index].
 fn finish_run(index: u32, n: u32, columns: u32, low: vec4<f32>, high: vec4<f32>) {
@@ -25,6 +25,6 @@ fn write_y(texel: u32, y: vec4<f32>) {
     write_out(texel, bitcast<vec4<u32>>(y));
 }
 
-// Nothing: the best are for the host's readers, in a buffer.
+// Nothing: the best of every few goes to a buffer.
 fn finish_share(m: u32, share: u32) {
 }

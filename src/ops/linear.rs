@@ -115,8 +115,11 @@ impl Linear {
         let target = gpu.target();
         let (x_texels, out_texels) = (x.is_texels(target), out.is_texels(target));
         assert!(
-            !out_texels || epilogue.stores_all() && weights.rows.is_multiple_of(RUN),
-            "linear: {} outputs to texels, {epilogue:?}",
+            !out_texels
+                || epilogue.stores_all()
+                    && weights.rows.is_multiple_of(RUN)
+                    && out_width.is_multiple_of(4),
+            "linear: {} outputs to rows of {out_width} in texels, {epilogue:?}",
             weights.rows
         );
         if let Some(norm) = norm {
