@@ -24,4 +24,4 @@ const STORE: u32 = 0u;     // out = y
 const ADD: u32 = 1u;       // out += y: the residual stream
 const ACTIVATE: u32 = 2u;  // out = act(y)
 const GATE: u32 = 3u;      // out = act(y of row 2j) * y of row 2j+1: wi_0 and wi_1 lie interleaved
-const BEST: u32 = 4u;      // out = of every SHARE weight rows the largest y and the row's number, the lowest among equals
+const BEST: u32 = 4u;      // out = of every thread's weight rows the largest y and its row, the lowest among equals

@@ -21,7 +21,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         x_row[i] = input_row(min(m0 + i, rows - 1u));
     }
     var at = n0 / BLOCK * loads * BLOCK + n0 % BLOCK + local;
-
     let last = at + (loads - 1u) * BLOCK;
 
     var acc: array<Sum, TM * TN>;

@@ -5,7 +5,7 @@ use super::kv_cache::KvCache;
 use super::sources::Sources;
 use super::{DeviceSelection, Encoded, Model};
 use crate::generate::{Ranking, StepDecoder, StepRow};
-use crate::gpu::{Buffer, Plan, Readback, Resource, Texels};
+use crate::gpu::{Buffer, Plan, Readback, Texels};
 use crate::ops::{
     Argmax, CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear, Staged, TopK,
 };
@@ -195,9 +195,10 @@ impl Ops {
             scratch,
         } = activations;
         let scratch = scratch.as_ref();
-        let linear = |x: Resource<'_>, norm, weights, out: Resource<'_>, epilogue| {
-            model.linear(x, norm, weights, out, epilogue, scratch)
+        let projection = |norm, weights, out, epilogue| {
+            model.projection(x, norm, weights, out, epilogue, scratch)
         };
+        let addition = |input, weights| model.addition(input, weights, x, scratch);
         let stack = &model.weights.decoder;
         let heads = model.config.num_heads;
         let head_width = model.dims.d_kv;
@@ -233,38 +234,19 @@ impl Ops {
                 keys: sources.width,
             };
             BlockOps {
-                qkv: linear(
-                    x.into(),
-                    Some(&own.norm),
-                    &own.qkv,
-                    qkv.into(),
-                    Epilogue::Store,
-                ),
+                qkv: projection(&own.norm, &own.qkv, qkv, Epilogue::Store),
                 self_attention: attention(qkv, own_kind),
-                self_output: linear(attended.into(), None, &own.o, x.into(), Epilogue::Add),
-                q: linear(
-                    x.into(),
-                    Some(&source.norm),
-                    &source.q,
-                    q.into(),
-                    Epilogue::Store,
-                ),
+                self_output: addition(attended, &own.o),
+                q: projection(&source.norm, &source.q, q, Epilogue::Store),
                 cross_attention: attention(q, source_kind),
-                cross_output: linear(attended.into(), None, &source.o, x.into(), Epilogue::Add),
-                wi: linear(
-                    x.into(),
-                    Some(&feed_forward.norm),
+                cross_output: addition(attended, &source.o),
+                wi: projection(
+                    &feed_forward.norm,
                     &feed_forward.wi,
-                    inner_layer.into(),
+                    inner_layer,
                     feed_forward.epilogue,
                 ),
-                wo: linear(
-                    inner_layer.into(),
-                    None,
-                    &feed_forward.wo,
-                    x.into(),
-                    Epilogue::Add,
-                ),
+                wo: addition(inner_layer, &feed_forward.wo),
             }
         });
         Ops {

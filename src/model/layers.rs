@@ -51,6 +51,37 @@ impl Model {
         Linear::new(&self.gpu, &args)
     }
 
+    /// The layer that makes `out` of the residual stream `x`, normalised.
+    pub(super) fn projection(
+        &self,
+        x: &Buffer,
+        norm: &Texels,
+        weights: &Matrix,
+        out: &Texels,
+        epilogue: Epilogue,
+        scratch: Option<&Staged>,
+    ) -> Linear {
+        self.linear(x.into(), Some(norm), weights, out.into(), epilogue, scratch)
+    }
+
+    /// The layer that adds what it makes of `input` to the residual stream `x`.
+    pub(super) fn addition(
+        &self,
+        input: &Texels,
+        weights: &Matrix,
+        x: &Buffer,
+        scratch: Option<&Staged>,
+    ) -> Linear {
+        self.linear(
+            input.into(),
+            None,
+            weights,
+            x.into(),
+            Epilogue::Add,
+            scratch,
+        )
+    }
+
     /// The head over decoder states: `x` before the final norm, or after it where `normed`.
     pub(super) fn head(
         &self,

@@ -267,11 +267,11 @@ impl StackRun<'_> {
         let (model, inner, batch) = (self.model, self.model.dims.inner, self.batch);
         let weights = self.trace_attention(keys.batch.width)?;
         let scratch = self.scratch.as_ref();
-        let projected = model.linear(
-            self.x.into(),
-            Some(norm),
+        let projected = model.projection(
+            self.x,
+            norm,
             projection,
-            (&self.qkv).into(),
+            &self.qkv,
             Epilogue::Store,
             scratch,
         );
@@ -293,14 +293,7 @@ impl StackRun<'_> {
             weights: weights.as_ref(),
         };
         let attention = Attention::new(&model.gpu, &args);
-        let added = model.linear(
-            (&self.attended).into(),
-            None,
-            output,
-            self.x.into(),
-            Epilogue::Add,
-            scratch,
-        );
+        let added = model.addition(&self.attended, output, self.x, scratch);
         self.record(&projected);
         attention.record(
             &model.gpu,
@@ -315,24 +308,18 @@ impl StackRun<'_> {
 
     fn feed_forward(&mut self, layer: &FeedForward) {
         let model = self.model;
-        let linear = model.linear(
-            self.x.into(),
-            Some(&layer.norm),
+        let scratch = self.scratch.as_ref();
+        let wi = model.projection(
+            self.x,
+            &layer.norm,
             &layer.wi,
-            (&self.inner_layer).into(),
+            &self.inner_layer,
             layer.epilogue,
-            self.scratch.as_ref(),
+            scratch,
         );
-        self.record(&linear);
-        let linear = model.linear(
-            (&self.inner_layer).into(),
-            None,
-            &layer.wo,
-            self.x.into(),
-            Epilogue::Add,
-            self.scratch.as_ref(),
-        );
-        self.record(&linear);
+        let wo = model.addition(&self.inner_layer, &layer.wo, self.x, scratch);
+        self.record(&wi);
+        self.record(&wo);
     }
 
     /// Room for a layer's attention weights, where they are wanted.

@@ -41,9 +41,10 @@ pub struct Argmax {
 }
 
 impl Argmax {
-    /// `best`: `[max_rows, out_width]`, as [`super::Epilogue::Best`] leaves the logits; `rows`: `[max_rows]` of `{token, position, slot, source}`, u32 each, of which the
-    /// token is replaced and the position raised by one; `log`: `[log_steps, max_rows]` u32. In a step of `n` rows, row i
-    /// at position p writes its token down at `[p % log_steps, i]` of `[log_steps, n]`.
+    /// `best`: `[max_rows, out_width]`, as [`super::Epilogue::Best`] leaves the logits; `rows`: `[max_rows]` of
+    /// `{token, position, slot, source}`, u32 each, of which the token is replaced and the position raised by one; `log`:
+    /// `[log_steps, max_rows]` u32. In a step of `n` rows, row i at position p writes its token down at
+    /// `[p % log_steps, i]` of `[log_steps, n]`.
     pub fn new(
         gpu: &Gpu,
         best: &Buffer,

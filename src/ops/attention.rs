@@ -14,15 +14,9 @@ const BINDINGS: &[Access] = &[
 ];
 
 /// As [`BINDINGS`], and the weights.
-const WEIGHTS_BINDINGS: &[Access] = &[
-    Access::ReadTexels,
-    Access::ReadTexels,
-    Access::Read,
-    Access::Read,
-    Access::Read,
-    Access::WriteTexels,
-    Access::ReadWrite,
-];
+fn weights_bindings() -> Vec<Access> {
+    [BINDINGS, &[Access::ReadWrite]].concat()
+}
 
 /// Queries a workgroup; where each thread takes one, as many as threads.
 fn queries_a_workgroup(target: Target) -> usize {
@@ -83,7 +77,7 @@ fn weights_kernel(target: Target, head_width: usize, causal: bool, biased: bool)
             include_str!("../../shaders/attention_dense.wgsl"),
             include_str!("../../shaders/attention_weights.wgsl"),
         ],
-        bindings: WEIGHTS_BINDINGS.to_vec(),
+        bindings: weights_bindings(),
     }
 }
 
@@ -187,7 +181,7 @@ impl Attention {
             queries: queries_a_workgroup(gpu.target()),
             weights: args.weights.map(|weights| {
                 let resources = [&resources[..], &[weights.into()]].concat();
-                let binding = gpu.bind(WEIGHTS_BINDINGS, &resources);
+                let binding = gpu.bind(&weights_bindings(), &resources);
                 let kernel = weights_kernel(gpu.target(), args.head_width, args.causal, biased);
                 (binding, kernel, floats(weights))
             }),

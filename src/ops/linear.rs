@@ -45,14 +45,11 @@ pub struct LinearArgs<'a> {
 /// A linear layer over fixed buffers, for any number of rows that fits them.
 pub struct Linear {
     parts: Vec<Part>,
-    dtype: WeightDType,
-    norm: bool,
+    /// Of kernels over rows that are not staged.
+    variant: Variant,
     stage: Option<Stage>,
     /// Whether kernels over a single row make it int8 themselves.
     quantises: bool,
-    epilogue: Epilogue,
-    x_texels: bool,
-    out_texels: bool,
     /// Of the weights.
     columns: usize,
     width: usize,
@@ -113,7 +110,7 @@ impl Linear {
             "linear: {needed} outputs, rows of {out_width}"
         );
         let target = gpu.target();
-        let (x_texels, out_texels) = (x.is_texels(target), out.is_texels(target));
+        let out_texels = out.is_texels(target);
         assert!(
             !out_texels
                 || epilogue.stores_all()
@@ -140,20 +137,19 @@ impl Linear {
         let quantises = weights.dtype == WeightDType::Int8
             && weights.rows <= QUANTISED_OUTPUTS
             && params.loads as usize <= QUANTISED_TEXELS;
-        let variant = |input| Variant {
+        let variant = Variant {
             dtype: weights.dtype,
-            input,
+            input: match weights.dtype {
+                WeightDType::Int8 => Input::Quantised {
+                    norm: norm.is_some(),
+                    texels: x.is_texels(target),
+                },
+                _ => Input::Plain {
+                    norm: norm.is_some(),
+                },
+            },
             epilogue,
             out_texels,
-        };
-        let plain = match weights.dtype {
-            WeightDType::Int8 => Input::Quantised {
-                norm: norm.is_some(),
-                texels: x_texels,
-            },
-            _ => Input::Plain {
-                norm: norm.is_some(),
-            },
         };
         let parts = weights
             .parts
@@ -162,16 +158,16 @@ impl Linear {
                 // Without a norm the gain is never read; any texels will do.
                 let gain = norm.map_or(&part.weights, |norm| norm.gain);
                 let offset = if gated { part.first / 2 } else { part.first };
-                let bind = |input, x, scales: Option<&Buffer>| {
+                let bind = |variant: Variant, x, scales: Option<&Buffer>| {
                     let mut resources = vec![x, (&part.weights).into(), gain.into(), out];
                     resources.extend(scales.into_iter().chain(&part.scales).map(Resource::from));
-                    gpu.bind(&variant(input).bindings(), &resources)
+                    gpu.bind(&variant.bindings(), &resources)
                 };
                 Part {
-                    plain: (scratch.is_none() || quantises).then(|| bind(plain, x, None)),
+                    plain: (scratch.is_none() || quantises).then(|| bind(variant, x, None)),
                     staged: scratch.map(|scratch| {
                         bind(
-                            Input::Staged,
+                            variant.staged(),
                             (&scratch.values).into(),
                             Some(&scratch.scales),
                         )
@@ -186,13 +182,9 @@ impl Linear {
             .collect();
         Linear {
             parts,
-            dtype: weights.dtype,
-            norm: norm.is_some(),
+            variant,
             stage: scratch.map(|scratch| Stage::new(gpu, x, norm, weights, scratch)),
             quantises,
-            epilogue,
-            x_texels,
-            out_texels,
             columns: weights.rows,
             width: weights.width,
             x_rows: x.bytes() as usize / (weights.width * 4),
@@ -263,24 +255,13 @@ impl Linear {
             self.out_rows
         );
         let target = gpu.target();
-        let norm = self.norm;
-        let input = match &self.stage {
-            Some(_) if rows == 1 && self.quantises => Input::Quantised {
-                norm,
-                texels: self.x_texels,
-            },
-            Some(stage) => {
-                stage.record(gpu, first, rows, plan);
-                Input::Staged
-            }
-            None => Input::Plain { norm },
-        };
         let tiling = Tiling::choose(target, rows, self.columns);
-        let variant = Variant {
-            dtype: self.dtype,
-            input,
-            epilogue: self.epilogue,
-            out_texels: self.out_texels,
+        let variant = match &self.stage {
+            Some(stage) if rows > 1 || !self.quantises => {
+                stage.record(gpu, first, rows, plan);
+                self.variant.staged()
+            }
+            _ => self.variant,
         };
         let pipeline = gpu.pipeline(&kernel(target, tiling, variant));
         let (block_m, block_n) = tiling.block(target);
@@ -300,7 +281,7 @@ impl Linear {
                 Tiling::Matmul { .. } => [columns, rows, 1],
                 Tiling::Matvec { .. } | Tiling::Direct { .. } => [rows, columns, 1],
             };
-            let binding = match input {
+            let binding = match variant.input {
                 Input::Staged => &part.staged,
                 Input::Plain { .. } | Input::Quantised { .. } => &part.plain,
             };

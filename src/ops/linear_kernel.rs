@@ -49,6 +49,14 @@ pub(super) struct Variant {
 }
 
 impl Variant {
+    /// The same over staged rows.
+    pub fn staged(self) -> Variant {
+        Variant {
+            input: Input::Staged,
+            ..self
+        }
+    }
+
     /// x, weights, gain, out; the scales of staged rows; the scales of int8 weights
     pub fn bindings(self) -> Vec<Access> {
         let x = match self.input {

@@ -150,25 +150,18 @@ impl Tiling {
         }
     }
 
-    /// Outputs of a row that one thread finishes, of those that [`super::Epilogue::Best`] is sought among.
-    pub fn share(self) -> usize {
-        match self {
+    /// Shares of a row of so many outputs, of each of which one thread finds [`super::Epilogue::Best`]; those of whole
+    /// workgroups.
+    pub fn shares(self, target: Target, outputs: usize) -> usize {
+        let share = match self {
             Tiling::Matvec { .. } => N_TILE,
             Tiling::Matmul { tn, .. } | Tiling::Direct { tn, .. } => tn,
-        }
-    }
-
-    /// How many of these `outputs` come to, whole workgroups.
-    pub fn shares(self, target: Target, outputs: usize) -> usize {
-        outputs.next_multiple_of(self.block(target).1) / self.share()
+        };
+        outputs.next_multiple_of(self.block(target).1) / share
     }
 
     /// The constants that the WGSL is written in terms of.
     pub fn constants(self) -> String {
-        format!("const SHARE: u32 = {}u;\n{}", self.share(), self.sizes())
-    }
-
-    fn sizes(self) -> String {
         let declare = |constants: &[(&str, usize)]| {
             constants
                 .iter()

@@ -1,7 +1,7 @@
 //! shaders/matvec.wgsl and shaders/matmul.wgsl, with every norm, epilogue and split, against reference::linear.
 
 use t5_gpu::Activation;
-use t5_gpu::gpu::{Gpu, GpuOptions, Plan, Target};
+use t5_gpu::gpu::{Buffer, Gpu, GpuOptions, Plan, Resource, Target, Texels};
 use t5_gpu::ops::{ALIGN, Epilogue, Linear, LinearArgs, Norm, Staged, WeightDType};
 use t5_gpu::reference::{activate, linear, linear_int8, rms_norm};
 
@@ -29,6 +29,36 @@ const PLAIN: Case = Case {
     scale: 1.0,
 };
 
+/// Values where a layer reads or writes them.
+enum Held {
+    Buffer(Buffer),
+    Texels(Texels),
+}
+
+impl Held {
+    fn new(gpu: &Gpu, texels: bool, values: &[f32]) -> Held {
+        if texels {
+            Held::Texels(gpu.texels_from("values", values).unwrap())
+        } else {
+            Held::Buffer(gpu.buffer_from("values", values).unwrap())
+        }
+    }
+
+    fn resource(&self) -> Resource<'_> {
+        match self {
+            Held::Buffer(buffer) => buffer.into(),
+            Held::Texels(texels) => texels.into(),
+        }
+    }
+
+    fn read(&self, gpu: &Gpu, count: usize) -> Vec<f32> {
+        match self {
+            Held::Buffer(buffer) => gpu.read(buffer, count).unwrap(),
+            Held::Texels(texels) => gpu.read_texels(texels, count).unwrap(),
+        }
+    }
+}
+
 /// The error relative to the size of a sum of k products of noise; a gate multiplies two such sums. With input in texels, and
 /// output too where it may be, or both in buffers.
 fn error(gpu: &Gpu, case: Case, texels: bool) -> f32 {
@@ -52,33 +82,22 @@ fn error(gpu: &Gpu, case: Case, texels: bool) -> f32 {
     };
     let before = noise(23, rows * columns);
 
-    let padded_x = pad_rows(&x, k, padded);
-    let input = gpu.buffer_from("x", &padded_x).unwrap();
-    let input_texels = gpu.texels_from("x", &padded_x).unwrap();
+    let to_texels = texels && n.is_multiple_of(8) && epilogue != Epilogue::Add;
+    let input = Held::new(gpu, texels, &pad_rows(&x, k, padded));
     let gains = gpu
         .texels_from("gain", &pad_rows(&gain, k, padded))
         .unwrap();
-    let out = gpu.buffer_from("out", &before).unwrap();
-    let out_texels = gpu.texels_from("out", &before).unwrap();
-    let to_texels = texels && n.is_multiple_of(8) && epilogue != Epilogue::Add;
+    let out = Held::new(gpu, to_texels, &before);
     let scratch = Staged::new(gpu, rows, padded, dtype).unwrap();
     let args = LinearArgs {
-        x: if texels {
-            (&input_texels).into()
-        } else {
-            (&input).into()
-        },
+        x: input.resource(),
         norm: norm.then_some(Norm {
             gain: &gains,
             width: k,
             eps: 1e-6,
         }),
         weights: &matrix(gpu, dtype, &weights, k),
-        out: if to_texels {
-            (&out_texels).into()
-        } else {
-            (&out).into()
-        },
+        out: out.resource(),
         out_width: columns,
         epilogue,
         scale,
@@ -87,11 +106,7 @@ fn error(gpu: &Gpu, case: Case, texels: bool) -> f32 {
     let mut plan = Plan::default();
     Linear::new(gpu, &args).record(gpu, rows, &mut plan);
     gpu.run(&plan, None).unwrap();
-    let found = if to_texels {
-        gpu.read_texels(&out_texels, rows * columns).unwrap()
-    } else {
-        gpu.read(&out, rows * columns).unwrap()
-    };
+    let found = out.read(gpu, rows * columns);
 
     let x = if norm { rms_norm(&x, &gain, 1e-6) } else { x };
     let y = match dtype {
