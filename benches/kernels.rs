@@ -38,13 +38,13 @@ fn linear(criterion: &mut Criterion) {
             let gain = gpu.texels_from("gain", &vec![1f32; inputs]).unwrap();
             let mut group = criterion.benchmark_group(format!("{name} {}", dtype.name()));
             for rows in ROWS {
-                let x = gpu.buffer_from("x", &vec![0.5f32; rows * inputs]).unwrap();
+                let x = gpu.texels_from("x", &vec![0.5f32; rows * inputs]).unwrap();
                 let out = gpu.buffer("out", (rows * outputs * 4) as u64).unwrap();
                 let scratch = Staged::new(&gpu, rows, inputs, dtype).unwrap();
                 let linear = Linear::new(
                     &gpu,
                     &LinearArgs {
-                        x: (&x).into(),
+                        x: &x,
                         norm: norm.then_some(Norm {
                             gain: &gain,
                             width: inputs,

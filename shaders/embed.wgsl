@@ -11,9 +11,8 @@ struct Params {
 
 var<immediate> params: Params;
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
-// Binding 1 is the weights, declared by the host.
+// Bindings 1 and 3 are the weights and `out`, declared by the host.
 @group(0) @binding(2) var<storage, read> scales: array<f32>;  // a row of weights, where const SCALED is set
-@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
@@ -34,7 +33,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     for (var k = local; k < loads; k += 64u) {
         let packed = read_weights(texel_of(id - params.first, k, loads));
         for (var part = 0u; part < VECTORS; part++) {
-            out[row * params.width4 + k * VECTORS + part] = unpack(packed, part) * scale;
+            let texel = bitcast<vec4<u32>>(unpack(packed, part) * scale);
+            write_out(row * params.width4 + k * VECTORS + part, texel);
         }
     }
 }

@@ -1,5 +1,5 @@
-// T5LayerNorm: out = x * rsqrt(mean(x^2) + eps) * gain, a workgroup a row. The host declares the gain,
-// binding 1. Twin: src/reference/rms_norm.rs
+// T5LayerNorm: out = x * rsqrt(mean(x^2) + eps) * gain, a workgroup a row. The host declares x, the
+// gain and out, bindings 0 to 2. Twin: src/reference/rms_norm.rs
 
 const THREADS: u32 = 64u;
 
@@ -11,10 +11,12 @@ struct Params {
 }
 
 var<immediate> params: Params;
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
 
 var<workgroup> partial: array<f32, THREADS>;
+
+fn vector_of_x(index: u32) -> vec4<f32> {
+    return bitcast<vec4<f32>>(read_x(index));
+}
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
@@ -26,7 +28,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     let start = row * params.width4;
     var square = 0.0;
     for (var k = local; k < params.width4; k += THREADS) {
-        let value = x[start + k];
+        let value = vector_of_x(start + k);
         square += dot(value, value);
     }
     partial[local] = square;
@@ -37,6 +39,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     }
     let scale = inverseSqrt(sum / params.width + params.eps);
     for (var k = local; k < params.width4; k += THREADS) {
-        out[start + k] = x[start + k] * scale * bitcast<vec4<f32>>(read_gain(k));
+        let value = vector_of_x(start + k) * scale * bitcast<vec4<f32>>(read_gain(k));
+        write_out(start + k, bitcast<vec4<u32>>(value));
     }
 }

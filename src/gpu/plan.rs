@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::kernel::IMMEDIATES_BYTES;
-use super::texels::Place;
-use super::{Access, Buffer, Gpu, Pipeline, Readback, TEXEL_BYTES, Target, Texels};
+use super::texels::{Place, copy};
+use super::{Access, Buffer, Gpu, Pipeline, Readback, Target, Texels};
 use crate::Result;
 
 /// What a kernel's binding can be given.
@@ -21,7 +21,7 @@ impl Resource<'_> {
     pub fn bytes(self) -> u64 {
         match self {
             Resource::Buffer(buffer) => buffer.size(),
-            Resource::Texels(texels) => texels.len() * TEXEL_BYTES,
+            Resource::Texels(texels) => texels.size(),
         }
     }
 
@@ -50,8 +50,9 @@ pub struct Binding(wgpu::BindGroup);
 enum Step {
     Dispatch(Dispatch),
     Copy {
-        from: wgpu::Buffer,
-        to: wgpu::Buffer,
+        from: Place,
+        to: Place,
+        texels: u64,
     },
     /// What comes after goes to the device in a submit of its own.
     Cut,
@@ -97,11 +98,13 @@ impl Plan {
         }));
     }
 
-    /// Appends a copy of all of `from` to the start of `to`. It splits the compute pass: not for decode steps.
-    pub fn push_copy(&mut self, from: &Buffer, to: &Buffer) {
+    /// Appends a copy of all of `from` to the start of `to`, which has room for it. It splits the compute pass: not for decode steps.
+    pub fn push_copy(&mut self, from: &Texels, to: &Texels) {
+        assert!(from.len() <= to.len());
         self.steps.push(Step::Copy {
-            from: from.raw.clone(),
-            to: to.raw.clone(),
+            from: from.place.clone(),
+            to: to.place.clone(),
+            texels: from.len(),
         });
     }
 
@@ -199,8 +202,8 @@ impl Gpu {
         let mut steps = std::iter::repeat_n(&plan.steps, times).flatten().peekable();
         while let Some(step) = steps.peek() {
             match step {
-                Step::Copy { from, to } => {
-                    encoder.copy_buffer_to_buffer(from, 0, to, 0, from.size());
+                Step::Copy { from, to, texels } => {
+                    copy(&mut encoder, from, 0, to, 0, *texels);
                     steps.next();
                 }
                 Step::Cut => {

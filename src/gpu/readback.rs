@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use super::{Buffer, Gpu, Plan};
+use super::{Buffer, Gpu, Plan, Texels};
 use crate::{Error, Result};
 
 /// A mappable buffer that results are copied into, and the host's copy of them.
@@ -70,6 +70,19 @@ impl Gpu {
     pub fn read(&self, buffer: &Buffer, elements: usize) -> Result<Vec<f32>> {
         let mut readback = self.readback(elements)?;
         self.run(&Plan::default(), Some((buffer, elements, &mut readback)))?;
+        Ok(readback.floats().to_vec())
+    }
+
+    /// The first `elements` f32 of texels, likewise.
+    pub fn read_texels(&self, texels: &Texels, elements: usize) -> Result<Vec<f32>> {
+        let bytes = elements as u64 * 4;
+        assert!(bytes <= texels.size());
+        let mut readback = self.readback(texels.copied_bytes() as usize / 4)?;
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        texels.copy_to(&mut encoder, &readback.raw);
+        let submission = self.queue.submit([encoder.finish()]);
+        readback.pending = Some(Mapping::begin(&readback.raw, bytes, submission));
+        self.finish(&mut readback)?;
         Ok(readback.floats().to_vec())
     }
 }

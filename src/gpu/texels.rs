@@ -16,6 +16,7 @@ pub struct Texels {
     allocated: Arc<AtomicU64>,
 }
 
+#[derive(Clone)]
 pub(super) enum Place {
     Buffer(wgpu::Buffer),
     Texture(wgpu::TextureView),
@@ -37,9 +38,32 @@ impl Texels {
         self.words
     }
 
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        self.words * TEXEL_BYTES
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.words == 0
+    }
+
+    /// Bytes that [`Texels::copy_to`] copies.
+    pub(super) fn copied_bytes(&self) -> u64 {
+        self.words.next_multiple_of(WIDTH) * TEXEL_BYTES
+    }
+
+    /// Encodes a copy to a buffer with room for [`Texels::copied_bytes`].
+    pub(super) fn copy_to(&self, encoder: &mut wgpu::CommandEncoder, buffer: &wgpu::Buffer) {
+        match &self.place {
+            Place::Buffer(from) => encoder.copy_buffer_to_buffer(from, 0, buffer, 0, self.size()),
+            Place::Texture(from) => {
+                let texture = from.texture();
+                let layout = LAYOUT;
+                let to = wgpu::TexelCopyBufferInfo { buffer, layout };
+                encoder.copy_texture_to_buffer(texture.as_image_copy(), to, texture.size());
+            }
+        }
     }
 }
 
@@ -187,53 +211,17 @@ impl Gpu {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         for (from, from_first, to, to_first, count) in parts {
             assert!(from_first + count <= from.words && to_first + count <= to.words);
-            match (&from.place, &to.place) {
-                (Place::Buffer(from), Place::Buffer(to)) => {
-                    let [from_offset, to_offset, bytes] =
-                        [from_first, to_first, count].map(|texels| texels * TEXEL_BYTES);
-                    encoder.copy_buffer_to_buffer(from, from_offset, to, to_offset, bytes);
-                }
-                (Place::Texture(from), Place::Texture(to)) => {
-                    let (from, to) = (from.texture(), to.texture());
-                    for [from_at, to_at, count] in pieces(from_first, to_first, count) {
-                        encoder.copy_texture_to_texture(
-                            at(from, from_at),
-                            at(to, to_at),
-                            extent(count),
-                        );
-                    }
-                }
-                _ => unreachable!("a device has texels in one kind of place"),
-            }
+            copy(
+                &mut encoder,
+                &from.place,
+                from_first,
+                &to.place,
+                to_first,
+                count,
+            );
         }
         self.queue.submit([encoder.finish()]);
         self.check()
-    }
-
-    /// The first `elements` f32 of texels, brought back to the host.
-    ///
-    /// # Errors
-    /// Those of [`Gpu::buffer`].
-    pub fn read_texels(&self, texels: &Texels, elements: usize) -> Result<Vec<f32>> {
-        assert!(elements as u64 * 4 <= texels.words * TEXEL_BYTES);
-        let rows = texels.words.div_ceil(WIDTH);
-        let buffer = self.buffer("texels on their way back", rows * ROW_BYTES)?;
-        let mut encoder = self.device.create_command_encoder(&Default::default());
-        match &texels.place {
-            Place::Buffer(from) => {
-                encoder.copy_buffer_to_buffer(from, 0, &buffer.raw, 0, texels.words * TEXEL_BYTES);
-            }
-            Place::Texture(from) => {
-                let to = wgpu::TexelCopyBufferInfo {
-                    buffer: &buffer.raw,
-                    layout: LAYOUT,
-                };
-                let texture = from.texture();
-                encoder.copy_texture_to_buffer(texture.as_image_copy(), to, texture.size());
-            }
-        }
-        self.queue.submit([encoder.finish()]);
-        self.read(&buffer, elements)
     }
 
     /// Texels of `bytes`, which count from now on.
@@ -301,6 +289,31 @@ impl Gpu {
             })
         })?;
         Ok((texture, bytes))
+    }
+}
+
+/// Encodes a copy of `count` texels: from which on in which, to which on in which.
+pub(super) fn copy(
+    encoder: &mut wgpu::CommandEncoder,
+    from: &Place,
+    from_first: u64,
+    to: &Place,
+    to_first: u64,
+    count: u64,
+) {
+    match (from, to) {
+        (Place::Buffer(from), Place::Buffer(to)) => {
+            let [from_offset, to_offset, bytes] =
+                [from_first, to_first, count].map(|texels| texels * TEXEL_BYTES);
+            encoder.copy_buffer_to_buffer(from, from_offset, to, to_offset, bytes);
+        }
+        (Place::Texture(from), Place::Texture(to)) => {
+            let (from, to) = (from.texture(), to.texture());
+            for [from_at, to_at, count] in pieces(from_first, to_first, count) {
+                encoder.copy_texture_to_texture(at(from, from_at), at(to, to_at), extent(count));
+            }
+        }
+        _ => unreachable!("a device has texels in one kind of place"),
     }
 }
 

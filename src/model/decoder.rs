@@ -53,7 +53,7 @@ struct Activations {
     /// `{token, position, slot, source}`
     rows: Buffer,
     /// The residual stream, `[rows, d_model]`
-    x: Buffer,
+    x: Texels,
     /// `[rows, 3 * inner]`
     qkv: Texels,
     /// Cross-attention's queries, `[rows, inner]`
@@ -145,7 +145,7 @@ impl Model {
         let texels = |label, width: usize| gpu.texels(label, (slots * width * 4) as u64);
         let activations = Activations {
             rows: buffer("decoder rows", 4)?,
-            x: buffer("decoder states", self.dims.d_model)?,
+            x: texels("decoder states", self.dims.d_model)?,
             qkv: texels("decoder queries, keys and values", 3 * self.dims.inner)?,
             q: texels("decoder cross-attention queries", self.dims.inner)?,
             attended: texels("decoder attention", self.dims.inner)?,

@@ -4,14 +4,14 @@ use super::Model;
 use super::stack::{Batch, StackOptions};
 use super::trace::{Trace, TraceOptions};
 use crate::Result;
-use crate::gpu::{Buffer, Plan};
+use crate::gpu::{Plan, Texels};
 
 /// Encoded sources: their hidden states, on the GPU, ready to be decoded from.
 pub struct Encoded<'a> {
     model: &'a Model,
     pub(super) batch: Batch,
     /// `[batch, width, d_model]`, after the final norm
-    pub(super) hidden: Buffer,
+    pub(super) hidden: Texels,
 }
 
 /// What the encoder may be told besides its token ids, a sequence each.

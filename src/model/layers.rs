@@ -26,7 +26,7 @@ impl Model {
     /// A linear layer of this model from `x` to `out`, whose rows are as wide as the layer's output.
     pub(super) fn linear(
         &self,
-        x: Resource<'_>,
+        x: &Texels,
         norm: Option<&Texels>,
         weights: &Matrix,
         out: Resource<'_>,
@@ -54,14 +54,14 @@ impl Model {
     /// The layer that makes `out` of the residual stream `x`, normalised.
     pub(super) fn projection(
         &self,
-        x: &Buffer,
+        x: &Texels,
         norm: &Texels,
         weights: &Matrix,
         out: &Texels,
         epilogue: Epilogue,
         scratch: Option<&Staged>,
     ) -> Linear {
-        self.linear(x.into(), Some(norm), weights, out.into(), epilogue, scratch)
+        self.linear(x, Some(norm), weights, out.into(), epilogue, scratch)
     }
 
     /// The layer that adds what it makes of `input` to the residual stream `x`.
@@ -69,23 +69,16 @@ impl Model {
         &self,
         input: &Texels,
         weights: &Matrix,
-        x: &Buffer,
+        x: &Texels,
         scratch: Option<&Staged>,
     ) -> Linear {
-        self.linear(
-            input.into(),
-            None,
-            weights,
-            x.into(),
-            Epilogue::Add,
-            scratch,
-        )
+        self.linear(input, None, weights, x.into(), Epilogue::Add, scratch)
     }
 
     /// The head over decoder states: `x` before the final norm, or after it where `normed`.
     pub(super) fn head(
         &self,
-        x: &Buffer,
+        x: &Texels,
         normed: bool,
         logits: &Buffer,
         scratch: Option<&Staged>,
@@ -97,7 +90,7 @@ impl Model {
     /// `[rows, best_width]`.
     pub(super) fn greedy_head(
         &self,
-        x: &Buffer,
+        x: &Texels,
         best: &Buffer,
         scratch: Option<&Staged>,
     ) -> Linear {
@@ -116,7 +109,7 @@ impl Model {
 
     fn head_with(
         &self,
-        x: &Buffer,
+        x: &Texels,
         normed: bool,
         out: &Buffer,
         epilogue: Epilogue,
@@ -124,7 +117,7 @@ impl Model {
     ) -> Linear {
         let d_model = self.config.d_model as f32;
         let args = LinearArgs {
-            x: x.into(),
+            x,
             norm: (!normed).then(|| self.norm(&self.weights.decoder.final_norm)),
             weights: self.head_weights(),
             out: out.into(),

@@ -94,7 +94,7 @@ impl Model {
         for block in &self.weights.decoder.blocks {
             let out = self.room_for_keys_values(rows)?;
             self.linear(
-                (&encoded.hidden).into(),
+                &encoded.hidden,
                 None,
                 &block.cross_attention().kv,
                 (&out).into(),

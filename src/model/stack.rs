@@ -49,7 +49,7 @@ struct StackRun<'a> {
     batch: &'a Batch,
     options: &'a StackOptions<'a>,
     /// The residual stream, `[rows, d_model]`
-    x: &'a Buffer,
+    x: &'a Texels,
     /// `[rows, 3 * inner]`
     qkv: Texels,
     /// `[rows, inner]`
@@ -69,7 +69,7 @@ impl Model {
         embeds: Option<&[Vec<f32>]>,
         mask: Option<&[Vec<bool>]>,
         plan: &mut Plan,
-    ) -> Result<(Batch, Buffer)> {
+    ) -> Result<(Batch, Texels)> {
         let (gpu, d_model, padded) = (&self.gpu, self.config.d_model, self.dims.d_model);
         let lengths: Vec<usize> = match embeds {
             Some(embeds)
@@ -121,11 +121,11 @@ impl Model {
                     flat[row * width..][..ids.len()].copy_from_slice(ids);
                 }
                 let flat = gpu.buffer_from("token ids", &flat)?;
-                let x = gpu.buffer("hidden states", bytes)?;
+                let x = gpu.texels("hidden states", bytes)?;
                 Embed::new(gpu, &flat, 1, &self.weights.shared, &x).record(gpu, batch.rows(), plan);
                 x
             }
-            Some(embeds) => gpu.buffer_filled("hidden states", bytes, |write| {
+            Some(embeds) => gpu.texels_filled("hidden states", bytes, |write| {
                 for (row, states) in embeds.iter().enumerate() {
                     for (position, state) in states.chunks_exact(d_model).enumerate() {
                         let offset = (row * width + position) * padded * 4;
@@ -142,10 +142,10 @@ impl Model {
         &self,
         stack: &Stack,
         batch: &Batch,
-        x: &Buffer,
+        x: &Texels,
         options: &StackOptions<'_>,
         plan: &mut Plan,
-    ) -> Result<(Buffer, TraceBuffers)> {
+    ) -> Result<(Texels, TraceBuffers)> {
         let gpu = &self.gpu;
         let rows = batch.rows();
         let texels = |label, width: usize| gpu.texels(label, (rows * width * 4) as u64);
@@ -170,7 +170,7 @@ impl Model {
             run.feed_forward(&block.feed_forward);
         }
         let trace = run.trace;
-        let hidden = gpu.buffer("the last hidden state", x.size())?;
+        let hidden = texels("the last hidden state", self.dims.d_model)?;
         RmsNorm::new(gpu, x, &self.norm(&stack.final_norm), &hidden).record(gpu, rows, plan);
         Ok((hidden, trace))
     }
@@ -211,7 +211,7 @@ impl StackRun<'_> {
     /// Copies the residual stream aside where hidden states are wanted.
     fn trace_hidden(&mut self) -> Result<()> {
         if self.options.trace.hidden_states {
-            let copy = self.model.gpu.buffer("a hidden state", self.x.size())?;
+            let copy = self.model.gpu.texels("a hidden state", self.x.size())?;
             self.plan.push_copy(self.x, &copy);
             self.trace.hidden_states.push(copy);
         }

@@ -3,7 +3,7 @@
 use super::Model;
 use super::stack::Batch;
 use crate::Result;
-use crate::gpu::Buffer;
+use crate::gpu::{Buffer, Texels};
 
 /// What a stack computes besides its last hidden state, read back: by layer, then by sequence, padding cut off.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub struct TraceOptions {
 /// A [`Trace`] before it is read back.
 #[derive(Default)]
 pub(super) struct TraceBuffers {
-    pub hidden_states: Vec<Buffer>,
+    pub hidden_states: Vec<Texels>,
     pub attentions: Vec<Buffer>,
     pub cross_attentions: Vec<Buffer>,
 }
@@ -40,13 +40,13 @@ impl Model {
         &self,
         buffers: TraceBuffers,
         batch: &Batch,
-        last: &Buffer,
+        last: &Texels,
         source: Option<&Batch>,
     ) -> Result<Trace> {
         let mut trace = Trace::default();
         if !buffers.hidden_states.is_empty() {
-            for buffer in buffers.hidden_states.iter().chain([last]) {
-                trace.hidden_states.push(self.read_states(buffer, batch)?);
+            for states in buffers.hidden_states.iter().chain([last]) {
+                trace.hidden_states.push(self.read_states(states, batch)?);
             }
         }
         for buffer in &buffers.attentions {
@@ -65,9 +65,9 @@ impl Model {
     }
 
     /// `[batch, width, d_model]` without its padding, by sequence.
-    pub(super) fn read_states(&self, buffer: &Buffer, batch: &Batch) -> Result<Vec<Vec<f32>>> {
+    pub(super) fn read_states(&self, states: &Texels, batch: &Batch) -> Result<Vec<Vec<f32>>> {
         let padded = self.dims.d_model;
-        let all = self.gpu.read(buffer, batch.rows() * padded)?;
+        let all = self.gpu.read_texels(states, batch.rows() * padded)?;
         let sequences = all.chunks_exact(batch.width * padded).zip(&batch.lengths);
         Ok(sequences
             .map(|(states, length)| {

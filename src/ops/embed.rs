@@ -2,13 +2,13 @@
 
 use super::matrix::layout_wgsl;
 use super::{Matrix, WeightDType, grid};
-use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Resource, Target};
+use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Resource, Target, Texels};
 
 const BINDINGS: &[Access] = &[
     Access::Read,
     Access::ReadTexels,
     Access::Read,
-    Access::ReadWrite,
+    Access::WriteTexels,
 ];
 
 fn kernel(target: Target, dtype: WeightDType) -> Kernel {
@@ -16,9 +16,10 @@ fn kernel(target: Target, dtype: WeightDType) -> Kernel {
     Kernel {
         name: "embed",
         constants: format!(
-            "{layout_constants}const SCALED: bool = {};\n{}",
+            "{layout_constants}const SCALED: bool = {};\n{}{}",
             dtype == WeightDType::Int8,
-            target.wgsl_to_read(1, "weights")
+            target.wgsl_to_read(1, "weights"),
+            target.wgsl_to_write(3, "out")
         ),
         parts: vec![
             dtype.wgsl(),
@@ -55,7 +56,7 @@ pub struct Embed {
 
 impl Embed {
     /// `ids`: u32s, `id_stride` apart; `out`: `[rows, table.width()]`. Ids must be below `table.rows()`: the caller checks.
-    pub fn new(gpu: &Gpu, ids: &Buffer, id_stride: usize, table: &Matrix, out: &Buffer) -> Embed {
+    pub fn new(gpu: &Gpu, ids: &Buffer, id_stride: usize, table: &Matrix, out: &Texels) -> Embed {
         let max_rows =
             (out.size() as usize / (table.width * 4)).min(ids.size() as usize / (4 * id_stride));
         let parts = table

@@ -25,12 +25,12 @@ pub struct Norm<'a> {
 /// What a linear layer reads and writes.
 pub struct LinearArgs<'a> {
     /// `[rows, weights.width()]`
-    pub x: Resource<'a>,
+    pub x: &'a Texels,
     /// Applied to each row of `x` before the product.
     pub norm: Option<Norm<'a>>,
     /// `[outputs, x's width]`
     pub weights: &'a Matrix,
-    /// `[rows, out_width]`; texels only for what stores all products, and multiples of eight of them.
+    /// `[rows, out_width]`; texels only in multiples of eight outputs, and never for [`Epilogue::Best`].
     pub out: Resource<'a>,
     /// Floats from one row of `out` to the next; for [`Epilogue::Best`] at least [`Linear::best_width`].
     pub out_width: usize,
@@ -113,7 +113,7 @@ impl Linear {
         let out_texels = out.is_texels(target);
         assert!(
             !out_texels
-                || epilogue.stores_all()
+                || epilogue.takes_texels()
                     && weights.rows.is_multiple_of(RUN)
                     && out_width.is_multiple_of(4),
             "linear: {} outputs to rows of {out_width} in texels, {epilogue:?}",
@@ -142,7 +142,6 @@ impl Linear {
             input: match weights.dtype {
                 WeightDType::Int8 => Input::Quantised {
                     norm: norm.is_some(),
-                    texels: x.is_texels(target),
                 },
                 _ => Input::Plain {
                     norm: norm.is_some(),
@@ -158,19 +157,15 @@ impl Linear {
                 // Without a norm the gain is never read; any texels will do.
                 let gain = norm.map_or(&part.weights, |norm| norm.gain);
                 let offset = if gated { part.first / 2 } else { part.first };
-                let bind = |variant: Variant, x, scales: Option<&Buffer>| {
-                    let mut resources = vec![x, (&part.weights).into(), gain.into(), out];
+                let bind = |variant: Variant, x: &Texels, scales: Option<&Buffer>| {
+                    let mut resources = vec![x.into(), (&part.weights).into(), gain.into(), out];
                     resources.extend(scales.into_iter().chain(&part.scales).map(Resource::from));
                     gpu.bind(&variant.bindings(), &resources)
                 };
                 Part {
                     plain: (scratch.is_none() || quantises).then(|| bind(variant, x, None)),
                     staged: scratch.map(|scratch| {
-                        bind(
-                            variant.staged(),
-                            (&scratch.values).into(),
-                            Some(&scratch.scales),
-                        )
+                        bind(variant.staged(), &scratch.values, Some(&scratch.scales))
                     }),
                     params: Params {
                         n: part.rows as u32,
@@ -187,7 +182,7 @@ impl Linear {
             quantises,
             columns: weights.rows,
             width: weights.width,
-            x_rows: x.bytes() as usize / (weights.width * 4),
+            x_rows: x.size() as usize / (weights.width * 4),
             out_rows: out.bytes() as usize / (out_width * 4),
         }
     }
@@ -214,7 +209,7 @@ impl Linear {
                     dtype,
                     input: *input,
                     epilogue: *epilogue,
-                    out_texels: target != Target::Hardware && epilogue.stores_all(),
+                    out_texels: target != Target::Hardware && epilogue.takes_texels(),
                 };
                 gpu.pipeline(&kernel(target, tiling, variant));
             }

@@ -2,7 +2,7 @@
 
 use super::WeightDType;
 use super::matrix::{LANE_COLUMNS, RUN, layout_wgsl};
-use super::stage::{read, row_constants, wgsl_to_read_raw};
+use super::stage::row_constants;
 use super::tiling::Tiling;
 use crate::Activation;
 use crate::gpu::{Access, Kernel, Target};
@@ -10,13 +10,12 @@ use crate::gpu::{Access, Kernel, Target};
 /// How the kernel gets its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
-    /// From the buffer, normalising it on the way where there is a norm.
+    /// As it lies there, normalised on the way where there is a norm.
     Plain { norm: bool },
     /// Staged, and normalised by that.
     Staged,
-    /// A single row, as it lies in the buffer or in texels, of which each workgroup makes int8 for itself, normalised where
-    /// there is a norm.
-    Quantised { norm: bool, texels: bool },
+    /// A single row, of which each workgroup makes int8 for itself, normalised where there is a norm.
+    Quantised { norm: bool },
 }
 
 /// The most texels of a row that a workgroup has room for.
@@ -59,17 +58,13 @@ impl Variant {
 
     /// x, weights, gain, out; the scales of staged rows; the scales of int8 weights
     pub fn bindings(self) -> Vec<Access> {
-        let x = match self.input {
-            Input::Plain { .. } => Access::Read,
-            Input::Staged => Access::ReadTexels,
-            Input::Quantised { texels, .. } => read(texels),
-        };
         let out = if self.out_texels {
-            Access::WriteTexels
+            Access::ReadWriteTexels
         } else {
             Access::ReadWrite
         };
-        let mut bindings = vec![x, Access::ReadTexels, Access::ReadTexels, out];
+        let mut bindings = [Access::ReadTexels; 3].to_vec();
+        bindings.push(out);
         let scales =
             usize::from(self.input == Input::Staged) + usize::from(self.dtype == WeightDType::Int8);
         bindings.resize(bindings.len() + scales, Access::Read);
@@ -114,16 +109,17 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
     let input_rows = include_str!("../../shaders/input_rows.wgsl");
     match input {
         Input::Plain { .. } => {
+            constants.push_str(&target.wgsl_to_read(0, "x"));
             parts.push(input_rows);
-            parts.push(include_str!("../../shaders/input_buffer.wgsl"));
+            parts.push(include_str!("../../shaders/input_plain.wgsl"));
         }
         Input::Staged => {
             constants.push_str(&target.wgsl_to_read(0, "x"));
             parts.push(input_rows);
             parts.push(include_str!("../../shaders/input_staged.wgsl"));
         }
-        Input::Quantised { norm, texels } => {
-            constants.push_str(&wgsl_to_read_raw(target, texels));
+        Input::Quantised { norm } => {
+            constants.push_str(&target.wgsl_to_read(0, "raw"));
             constants.push_str(&row_constants(norm, true, tiling.threads(target)));
             constants.push_str(&format!("const ROOM: u32 = {QUANTISED_TEXELS}u;\n"));
             parts.push(include_str!("../../shaders/row_scale.wgsl"));
@@ -142,7 +138,7 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
     }
     parts.push(include_str!("../../shaders/activation.wgsl"));
     if out_texels {
-        constants.push_str(&target.wgsl_to_write(3, "out"));
+        constants.push_str(&target.wgsl_to_update(3, "out"));
         parts.push(include_str!("../../shaders/epilogue_texels.wgsl"));
     } else {
         parts.push(include_str!("../../shaders/epilogue.wgsl"));
@@ -173,9 +169,9 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
 }
 
 impl Epilogue {
-    /// Whether all products go to the output, and nothing that lay there is read.
-    pub(super) fn stores_all(self) -> bool {
-        !matches!(self, Epilogue::Add | Epilogue::Best)
+    /// Whether its output may be texels.
+    pub(super) fn takes_texels(self) -> bool {
+        self != Epilogue::Best
     }
 }
 
@@ -204,9 +200,7 @@ pub(super) fn variants() -> Vec<Kernel> {
                     Target::Software { .. } => &[false, true],
                 };
                 if dtype == WeightDType::Int8 && tiling.block(target).0 == 1 {
-                    for &texels in as_texels {
-                        inputs.extend([false, true].map(|norm| Input::Quantised { norm, texels }));
-                    }
+                    inputs.extend([false, true].map(|norm| Input::Quantised { norm }));
                 }
                 for input in inputs {
                     for &epilogue in &epilogues {
@@ -217,7 +211,7 @@ pub(super) fn variants() -> Vec<Kernel> {
                                 epilogue,
                                 out_texels,
                             };
-                            if !out_texels || epilogue.stores_all() {
+                            if !out_texels || epilogue.takes_texels() {
                                 kernels.push(kernel(target, tiling, variant));
                             }
                         }

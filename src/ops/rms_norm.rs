@@ -1,14 +1,16 @@
 //! T5LayerNorm on its own, for hidden states that leave the model: `shaders/rms_norm.wgsl`. Linear layers fuse theirs.
 
 use super::{Norm, grid};
-use crate::gpu::{Access, Binding, Buffer, Gpu, Kernel, Plan, Resource, Target};
+use crate::gpu::{Access, Binding, Gpu, Kernel, Plan, Target, Texels};
 
-const BINDINGS: &[Access] = &[Access::Read, Access::ReadTexels, Access::ReadWrite];
+const BINDINGS: &[Access] = &[Access::ReadTexels, Access::ReadTexels, Access::WriteTexels];
 
 fn kernel(target: Target) -> Kernel {
     Kernel {
         name: "rms_norm",
-        constants: target.wgsl_to_read(1, "gain"),
+        constants: target.wgsl_to_read(0, "x")
+            + &target.wgsl_to_read(1, "gain")
+            + &target.wgsl_to_write(2, "out"),
         parts: vec![include_str!("../../shaders/rms_norm.wgsl")],
         bindings: BINDINGS.to_vec(),
     }
@@ -36,11 +38,11 @@ pub struct RmsNorm {
 
 impl RmsNorm {
     /// `x` and `out`: `[rows, padded width]`, the padded width being that of `norm.gain`.
-    pub fn new(gpu: &Gpu, x: &Buffer, norm: &Norm<'_>, out: &Buffer) -> RmsNorm {
+    pub fn new(gpu: &Gpu, x: &Texels, norm: &Norm<'_>, out: &Texels) -> RmsNorm {
         let width = norm.gain.len() as usize * 4;
         assert!(norm.width <= width);
         RmsNorm {
-            binding: gpu.bind::<Resource<'_>>(BINDINGS, &[x.into(), norm.gain.into(), out.into()]),
+            binding: gpu.bind(BINDINGS, &[x, norm.gain, out]),
             params: Params {
                 rows: 0,
                 width4: width as u32 / 4,

@@ -8,23 +8,21 @@ use crate::gpu::{
 };
 
 /// x, gain, staged, scales
-fn bindings(texels: bool) -> Vec<Access> {
-    vec![
-        read(texels),
-        Access::ReadTexels,
-        Access::WriteTexels,
-        Access::ReadWrite,
-    ]
-}
+const BINDINGS: &[Access] = &[
+    Access::ReadTexels,
+    Access::ReadTexels,
+    Access::WriteTexels,
+    Access::ReadWrite,
+];
 
-fn kernel(target: Target, int8: bool, norm: bool, texels: bool) -> Kernel {
+fn kernel(target: Target, int8: bool, norm: bool) -> Kernel {
     Kernel {
         name: "stage",
         constants: format!(
             "{}{}{}{}",
             // A row's sum of squares depends on the number of threads: the same ones as where a kernel takes a single row.
             row_constants(norm, int8, Tiling::choose(target, 1, 1).threads(target)),
-            wgsl_to_read_raw(target, texels),
+            target.wgsl_to_read(0, "raw"),
             target.wgsl_to_read(1, "gain"),
             target.wgsl_to_write(2, "staged")
         ),
@@ -32,7 +30,7 @@ fn kernel(target: Target, int8: bool, norm: bool, texels: bool) -> Kernel {
             include_str!("../../shaders/row_scale.wgsl"),
             include_str!("../../shaders/stage.wgsl"),
         ],
-        bindings: bindings(texels),
+        bindings: BINDINGS.to_vec(),
     }
 }
 
@@ -43,30 +41,12 @@ pub(super) fn row_constants(normalise: bool, int8: bool, threads: usize) -> Stri
     )
 }
 
-/// How a row's values are read, if they lie in texels or in a buffer: what `shaders/row_scale.wgsl` is written in terms of.
-pub(super) fn wgsl_to_read_raw(target: Target, texels: bool) -> String {
-    let target = if texels { target } else { Target::Hardware };
-    target.wgsl_to_read(0, "raw")
-}
-
-/// Access to such.
-pub(super) fn read(texels: bool) -> Access {
-    if texels {
-        Access::ReadTexels
-    } else {
-        Access::Read
-    }
-}
-
 pub(super) fn variants() -> Vec<Kernel> {
     let mut kernels = Vec::new();
     for target in Target::ALL {
         for int8 in [false, true] {
             for norm in [false, true] {
-                kernels.push(kernel(target, int8, norm, false));
-                if target != Target::Hardware {
-                    kernels.push(kernel(target, int8, norm, true));
-                }
+                kernels.push(kernel(target, int8, norm));
             }
         }
     }
@@ -124,7 +104,6 @@ pub(super) struct Stage {
     params: Params,
     int8: bool,
     norm: bool,
-    texels: bool,
     max_rows: usize,
 }
 
@@ -132,7 +111,7 @@ impl Stage {
     /// `x`: `[rows, width]` f32 for these weights, padded width.
     pub fn new(
         gpu: &Gpu,
-        x: Resource<'_>,
+        x: &Texels,
         norm: Option<Norm<'_>>,
         weights: &Matrix,
         out: &Staged,
@@ -140,16 +119,20 @@ impl Stage {
         let Matrix { width, dtype, .. } = *weights;
         let texels_a_row = width / values_a_texel(dtype);
         let rows = [
-            x.bytes() as usize / (width * 4),
+            x.size() as usize / (width * 4),
             out.values.len() as usize / texels_a_row,
             out.scales.size() as usize / 4,
         ];
         // Without a norm the gain is never read; any texels will do.
         let gain = norm.map_or(&weights.parts[0].weights, |norm| norm.gain);
-        let texels = x.is_texels(gpu.target());
-        let resources = [x, gain.into(), (&out.values).into(), (&out.scales).into()];
+        let resources: [Resource<'_>; 4] = [
+            x.into(),
+            gain.into(),
+            (&out.values).into(),
+            (&out.scales).into(),
+        ];
         Stage {
-            binding: gpu.bind(&bindings(texels), &resources),
+            binding: gpu.bind(BINDINGS, &resources),
             params: Params {
                 rows: 0,
                 texels: texels_a_row as u32,
@@ -159,7 +142,6 @@ impl Stage {
             },
             int8: dtype == WeightDType::Int8,
             norm: norm.is_some(),
-            texels,
             max_rows: rows.into_iter().min().unwrap_or(0),
         }
     }
@@ -177,7 +159,7 @@ impl Stage {
             ..self.params
         };
         plan.push(
-            gpu.pipeline(&kernel(gpu.target(), self.int8, self.norm, self.texels)),
+            gpu.pipeline(&kernel(gpu.target(), self.int8, self.norm)),
             &self.binding,
             params,
             grid(gpu, rows),

@@ -20,13 +20,13 @@ fn outputs_and_shares(
     let weights = noise(n as u64, distinct.min(n) * K);
     let weights: Vec<f32> = weights.iter().copied().cycle().take(n * K).collect();
     let weights = matrix(gpu, dtype, &weights, K);
-    let x = gpu.buffer_from("x", &noise(rows as u64, rows * K)).unwrap();
+    let x = gpu.texels_from("x", &noise(rows as u64, rows * K)).unwrap();
     let gain = gpu.texels_from("gain", &noise(3, K)).unwrap();
     let scratch = Staged::new(gpu, rows, K, dtype).unwrap();
     let run = |epilogue, width| {
         let out = gpu.buffer("out", (rows * width * 4) as u64).unwrap();
         let args = LinearArgs {
-            x: (&x).into(),
+            x: &x,
             norm: Some(Norm {
                 gain: &gain,
                 width: K,

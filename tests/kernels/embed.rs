@@ -16,12 +16,16 @@ fn check(gpu: &Gpu, vocab: usize, width: usize, rows: usize, stride: usize, dtyp
     }
     let padded = width.next_multiple_of(ALIGN);
     let id_buffer = gpu.buffer_from("ids", &spread).unwrap();
-    let out = gpu.buffer("out", (rows * padded * 4) as u64).unwrap();
+    let out = gpu.texels("out", (rows * padded * 4) as u64).unwrap();
     let weights = matrix(gpu, dtype, &table, width);
     let mut plan = Plan::default();
     Embed::new(gpu, &id_buffer, stride, &weights, &out).record(gpu, rows, &mut plan);
     gpu.run(&plan, None).unwrap();
-    let found = unpad_rows(&gpu.read(&out, rows * padded).unwrap(), width, padded);
+    let found = unpad_rows(
+        &gpu.read_texels(&out, rows * padded).unwrap(),
+        width,
+        padded,
+    );
     assert_eq!(
         found,
         embed(&stored(dtype, &table, width), width, &ids),

@@ -19,11 +19,11 @@ fn rms_norm_equals_its_twin() {
                 .map(|x| x * 3e4)
                 .collect();
             let gain = noise(9, width);
-            let input = gpu.buffer_from("x", &pad_rows(&x, width, padded)).unwrap();
+            let input = gpu.texels_from("x", &pad_rows(&x, width, padded)).unwrap();
             let gains = gpu
                 .texels_from("gain", &pad_rows(&gain, width, padded))
                 .unwrap();
-            let out = gpu.buffer("out", (rows * padded * 4) as u64).unwrap();
+            let out = gpu.texels("out", (rows * padded * 4) as u64).unwrap();
             let mut plan = Plan::default();
             RmsNorm::new(
                 &gpu,
@@ -37,7 +37,11 @@ fn rms_norm_equals_its_twin() {
             )
             .record(&gpu, rows, &mut plan);
             gpu.run(&plan, None).unwrap();
-            let found = unpad_rows(&gpu.read(&out, rows * padded).unwrap(), width, padded);
+            let found = unpad_rows(
+                &gpu.read_texels(&out, rows * padded).unwrap(),
+                width,
+                padded,
+            );
             let error = max_error(&found, &rms_norm(&x, &gain, 1e-6));
             note_error("rms_norm", error);
             assert!(error < 1e-5, "{rows} x {width}: off by {error:e}");

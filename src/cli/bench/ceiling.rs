@@ -93,13 +93,13 @@ fn matmul(gpu: &Gpu, size: &Size, dtype: WeightDType) -> Result<f64> {
         }
     })?;
     let values: Vec<f32> = (0..rows * inputs).map(|i| (i % 97) as f32 / 48.0).collect();
-    let x = gpu.buffer_from("x", &values)?;
+    let x = gpu.texels_from("x", &values)?;
     let out: Buffer = gpu.buffer("out", (rows * outputs * 4) as u64)?;
     let scratch = Staged::new(gpu, rows, inputs, dtype)?;
     let linear = Linear::new(
         gpu,
         &LinearArgs {
-            x: (&x).into(),
+            x: &x,
             norm: None,
             weights: &weights,
             out: (&out).into(),
