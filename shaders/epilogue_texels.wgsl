@@ -1,5 +1,5 @@
 // What happens to finished products: they go to texels, which the host declares, four at a time. Rows of weights come in
-// multiples of RUN, rows of out begin with a texel.
+// multiples of RUN, rows of out begin with a texel. EPILOGUE is not BEST.
 
 // RUN neighbouring products, from weight row n on, where row 0's goes to out[index].
 fn finish_run(index: u32, n: u32, columns: u32, low: vec4<f32>, high: vec4<f32>) {
@@ -13,10 +13,14 @@ fn finish_run(index: u32, n: u32, columns: u32, low: vec4<f32>, high: vec4<f32>)
     }
 }
 
+fn is_epilogue(kind: u32) -> bool {
+    return EPILOGUE == kind || EPILOGUE == GIVEN && params.epilogue == kind;
+}
+
 fn finish_texel(texel: u32, y: vec4<f32>) {
-    if (EPILOGUE == ADD) {
+    if (is_epilogue(ADD)) {
         write_y(texel, bitcast<vec4<f32>>(read_out(texel)) + y);
-    } else if (EPILOGUE == ACTIVATE) {
+    } else if (is_epilogue(ACTIVATE)) {
         write_y(texel, vec4(activate(y.x), activate(y.y), activate(y.z), activate(y.w)));
     } else {
         write_y(texel, y);

@@ -1,7 +1,7 @@
 //! The kernels of linear layers: which WGSL makes each.
 
 use super::WeightDType;
-use super::matrix::{LANE_COLUMNS, RUN, layout_wgsl};
+use super::matrix::{RUN, layout_wgsl};
 use super::stage::row_constants;
 use super::tiling::Tiling;
 use crate::Activation;
@@ -80,12 +80,16 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
         epilogue,
         out_texels,
     } = variant;
-    let (epilogue, activation) = match epilogue {
+    let (wgsl_epilogue, activation) = match epilogue {
         Epilogue::Store => ("STORE", Activation::Relu),
         Epilogue::Add => ("ADD", Activation::Relu),
         Epilogue::Activate(activation) => ("ACTIVATE", activation),
         Epilogue::Gate(activation) => ("GATE", activation),
         Epilogue::Best => ("BEST", Activation::Relu),
+    };
+    let wgsl_epilogue = match epilogue.given() {
+        Some(_) if out_texels && !tiling.is_large() => "GIVEN",
+        _ => wgsl_epilogue,
     };
     let activation = match activation {
         Activation::Relu => "RELU",
@@ -96,7 +100,7 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
     let norm = input == Input::Plain { norm: true };
     let (layout, layout_constants) = layout_wgsl(target);
     let mut constants = format!(
-        "{layout_constants}{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {epilogue};\nconst ACTIVATION: u32 = {activation};\n{}{}",
+        "{layout_constants}{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {wgsl_epilogue};\nconst ACTIVATION: u32 = {activation};\n{}{}",
         tiling.constants(),
         target.wgsl_to_read(1, "weights"),
         target.wgsl_to_read(2, "gain")
@@ -147,10 +151,8 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
         }
     }
     if let Tiling::Direct { tm, tn } = tiling {
-        // Where each run of outputs has code of its own, they are finished faster and compiled slower: large blocks are
-        // for many rows, which run for long.
-        let is_large = tm * tn > LANE_COLUMNS * 2;
-        let (rows, runs) = if is_large && (out_texels || variant.epilogue == Epilogue::Best) {
+        // Where each run of outputs has code of its own, they are finished faster and compiled slower.
+        let (rows, runs) = if tiling.is_large() && (out_texels || epilogue == Epilogue::Best) {
             (tm, tn / RUN)
         } else {
             (1, 1)
@@ -169,6 +171,16 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
 }
 
 impl Epilogue {
+    /// Its number among those that kernels may be given as they run.
+    pub(super) fn given(self) -> Option<u32> {
+        match self {
+            Epilogue::Store => Some(0),
+            Epilogue::Add => Some(1),
+            Epilogue::Activate(_) => Some(2),
+            Epilogue::Gate(_) | Epilogue::Best => None,
+        }
+    }
+
     /// Whether its output may be texels.
     pub(super) fn takes_texels(self) -> bool {
         self != Epilogue::Best
@@ -211,7 +223,16 @@ pub(super) fn variants() -> Vec<Kernel> {
                                 epilogue,
                                 out_texels,
                             };
-                            if !out_texels || epilogue.takes_texels() {
+                            let is_stores = matches!(
+                                epilogue,
+                                Epilogue::Add | Epilogue::Activate(Activation::Relu)
+                            );
+                            let is_one = match out_texels {
+                                true if is_stores => tiling.is_large(),
+                                true => epilogue.takes_texels(),
+                                false => true,
+                            };
+                            if is_one {
                                 kernels.push(kernel(target, tiling, variant));
                             }
                         }

@@ -86,6 +86,11 @@ const fn matmul(tm: usize, tn: usize, threads_m: usize, threads_n: usize) -> Til
 }
 
 impl Tiling {
+    /// Whether its kernels are for many rows only, run for long, and so may take long to compile.
+    pub fn is_large(self) -> bool {
+        matches!(self, Tiling::Direct { tm, tn } if tm * tn > 2 * LANE_COLUMNS)
+    }
+
     /// Every tiling for adapters of this kind.
     pub fn all(target: Target) -> impl Iterator<Item = Tiling> {
         let (by_rows, blocks) = match target {
