@@ -44,7 +44,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var j = 0u; j < TN; j++) { // unrolled
         factors[j] = factor_of_weights(min(n0 + row_at(j * LANES + local), columns - 1u));
     }
-    // Copies, so that the loops below, where they are not written out, do not keep the sums above out of registers.
+    // Copies, so that the loops below, where they stay loops, do not keep the sums above out of registers.
     var sums: array<f32, TM * TN>;
     for (var i = 0u; i < TM; i++) { // unrolled
         for (var j = 0u; j < TN; j++) { // unrolled
@@ -54,26 +54,21 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let out_stride = params.out_stride;
     let out_offset = params.out_offset;
     let scale = params.scale;
-    for (var i0 = 0u; i0 < TM; i0 += ROWS) {
-        for (var i = 0u; i < ROWS; i++) { // unrolled
-            let row = i0 + i;
-            let m = m0 + row;
-            if (m < rows) {
-                let factor = scale * factor_of_input(first + m);
-                for (var j0 = 0u; j0 < TN; j0 += RUNS * RUN) {
-                    for (var run = 0u; run < RUNS; run++) { // unrolled
-                        let j = j0 + run * RUN;
-                        let n = n0 + row_at(j * LANES + local);
-                        if (n < columns) {
-                            let at = row * TN + j;
-                            let low = vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
-                            let high = vec4(sums[at + 4u], sums[at + 5u], sums[at + 6u], sums[at + 7u]);
-                            finish_run(m * out_stride + out_offset, n, columns, factor * low, factor * high);
-                        }
-                    }
+    for (var i = 0u; i < TM; i++) { // unrolled if WRITTEN_OUT
+        let m = m0 + i;
+        if (m < rows) {
+            let factor = scale * factor_of_input(first + m);
+            for (var run = 0u; run < RUNS; run++) { // unrolled if WRITTEN_OUT
+                let j = run * RUN;
+                let n = n0 + row_at(j * LANES + local);
+                if (n < columns) {
+                    let at = i * TN + j;
+                    let low = vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
+                    let high = vec4(sums[at + 4u], sums[at + 5u], sums[at + 6u], sums[at + 7u]);
+                    finish_run(m * out_stride + out_offset, n, columns, factor * low, factor * high);
                 }
-                finish_share(m, workgroup.y * LANES + local);
             }
+            finish_share(m, workgroup.y * LANES + local);
         }
     }
 }

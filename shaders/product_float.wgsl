@@ -8,7 +8,7 @@ alias Sum = f32;
 
 fn load_input(at: u32) -> Input {
     var input: Input;
-    for (var part = 0u; part < VECTORS; part++) {
+    for (var part = 0u; part < VECTORS; part++) { // unrolled
         input[part] = vector_of_x(at * VECTORS + part);
     }
     return input;
@@ -16,7 +16,7 @@ fn load_input(at: u32) -> Input {
 
 fn load_weights(packed: vec4<u32>) -> Weights {
     var unpacked: Weights;
-    for (var part = 0u; part < VECTORS; part++) {
+    for (var part = 0u; part < VECTORS; part++) { // unrolled
         unpacked[part] = unpack(packed, part);
     }
     return unpacked;
@@ -24,7 +24,7 @@ fn load_weights(packed: vec4<u32>) -> Weights {
 
 fn product(w: Weights, input: Input) -> Sum {
     var sum = 0.0;
-    for (var part = 0u; part < VECTORS; part++) {
+    for (var part = 0u; part < VECTORS; part++) { // unrolled
         sum += dot(w[part], input[part]);
     }
     return sum;
@@ -36,7 +36,7 @@ fn squares_of(input: Input) -> f32 {
 
 fn with_gain(input: Input, k: u32) -> Input {
     var scaled: Input;
-    for (var part = 0u; part < VECTORS; part++) {
+    for (var part = 0u; part < VECTORS; part++) { // unrolled
         scaled[part] = input[part] * bitcast<vec4<f32>>(read_gain(k * VECTORS + part));
     }
     return scaled;

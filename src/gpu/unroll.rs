@@ -1,9 +1,10 @@
-//! Loops that must not stay loops: drivers keep an array in registers only where each index is a constant, and some stop
-//! unrolling at a few hundred instructions.
+//! Loops that must not stay loops: drivers keep an array in registers only where each index is a constant, some stop
+//! unrolling at a few hundred instructions, and some take many times longer for loops to unroll than for what they become.
 
-/// Writes out every loop whose head ends in `// unrolled`: its body once for each value of the loop's variable, as a
-/// constant of a block of its own. Such heads read `for (var i = 0u; i < BOUND; i++) { // unrolled`, with BOUND a constant
-/// declared in the same source, and the loop ends at the first line that is as far indented as its head.
+/// Writes out every loop whose head ends in `// unrolled`, or in `// unrolled if CONSTANT` where that is true: its body once
+/// for each value of the loop's variable, as a constant of a block of its own. Such heads read
+/// `for (var i = 0u; i < BOUND; i++) { // unrolled`, with BOUND a constant declared in the same source, as any CONSTANT is,
+/// and the loop ends at the first line that is as far indented as its head.
 pub(super) fn unroll(source: &str) -> String {
     let lines: Vec<&str> = source.lines().collect();
     let mut out = String::with_capacity(source.len());
@@ -15,7 +16,7 @@ fn write(lines: &[&str], source: &str, out: &mut String) {
     let mut rest = lines;
     while let Some((line, after)) = rest.split_first() {
         rest = after;
-        let Some((variable, bound)) = head(line) else {
+        let Some((variable, bound)) = head(line, source) else {
             out.push_str(line);
             out.push('\n');
             continue;
@@ -36,8 +37,13 @@ fn write(lines: &[&str], source: &str, out: &mut String) {
 }
 
 /// The variable and the bound of a loop to unroll.
-fn head(line: &str) -> Option<(&str, &str)> {
-    let line = line.trim().strip_suffix("{ // unrolled")?;
+fn head<'a>(line: &'a str, source: &str) -> Option<(&'a str, &'a str)> {
+    let (line, condition) = line.trim().split_once("{ // unrolled")?;
+    if let Some(name) = condition.strip_prefix(" if ")
+        && !source.contains(&format!("const {name}: bool = true;"))
+    {
+        return None;
+    }
     let (variable, rest) = line.strip_prefix("for (var ")?.split_once(" = 0u; ")?;
     let (_, rest) = rest.split_once(" < ")?;
     Some((variable, rest.split_once(';')?.0))
@@ -84,5 +90,18 @@ mod tests {
             { const i: u32 = 1u;\n        a[i] = 1.0;\n\n{ const j: u32 = 0u;\n            b[i * TN + j] = 2.0;\n}\n}\n\
             \x20   for (var k = 0u; k < TN; k++) {\n    }\n}\n";
         assert_eq!(unroll(source), expected);
+    }
+
+    #[test]
+    fn loops_become_blocks_where_a_constant_says_so() {
+        let of = |is_so| {
+            format!(
+                "const N: u32 = 1u;\nconst IS_SO: bool = {is_so};\n\
+                for (var i = 0u; i < N; i++) {{ // unrolled if IS_SO\n    a[i] = 1.0;\n}}\n"
+            )
+        };
+        assert_eq!(unroll(&of(false)), of(false));
+        let expected = "const N: u32 = 1u;\nconst IS_SO: bool = true;\n{ const i: u32 = 0u;\n    a[i] = 1.0;\n}\n";
+        assert_eq!(unroll(&of(true)), expected);
     }
 }

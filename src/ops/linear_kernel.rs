@@ -91,16 +91,10 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
         Some(_) if out_texels && !tiling.is_large() => "GIVEN",
         _ => wgsl_epilogue,
     };
-    let activation = match activation {
-        Activation::Relu => "RELU",
-        Activation::Gelu => "GELU",
-        Activation::GeluNew => "GELU_NEW",
-        Activation::Silu => "SILU",
-    };
     let norm = input == Input::Plain { norm: true };
     let (layout, layout_constants) = layout_wgsl(target);
     let mut constants = format!(
-        "{layout_constants}{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {wgsl_epilogue};\nconst ACTIVATION: u32 = {activation};\n{}{}",
+        "{layout_constants}{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {wgsl_epilogue};\n{}{}",
         tiling.constants(),
         target.wgsl_to_read(1, "weights"),
         target.wgsl_to_read(2, "gain")
@@ -140,25 +134,31 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
     } else {
         parts.push(include_str!("../../shaders/product_float.wgsl"));
     }
-    parts.push(include_str!("../../shaders/activation.wgsl"));
+    // Alternatives are parts of their own: drivers are slow to drop branches that every output would have.
+    parts.push(match activation {
+        Activation::Relu => include_str!("../../shaders/activation_relu.wgsl"),
+        Activation::Gelu => include_str!("../../shaders/activation_gelu.wgsl"),
+        Activation::GeluNew => include_str!("../../shaders/activation_gelu_new.wgsl"),
+        Activation::Silu => include_str!("../../shaders/activation_silu.wgsl"),
+    });
     if out_texels {
         constants.push_str(&target.wgsl_to_update(3, "out"));
         parts.push(include_str!("../../shaders/epilogue_texels.wgsl"));
     } else {
-        parts.push(include_str!("../../shaders/epilogue.wgsl"));
+        parts.push(match epilogue {
+            Epilogue::Best => include_str!("../../shaders/epilogue_best.wgsl"),
+            _ => include_str!("../../shaders/epilogue.wgsl"),
+        });
         if let Tiling::Direct { .. } = tiling {
             parts.push(include_str!("../../shaders/epilogue_runs.wgsl"));
         }
     }
-    if let Tiling::Direct { tm, tn } = tiling {
-        // Where each run of outputs has code of its own, they are finished faster and compiled slower.
-        let (rows, runs) = if tiling.is_large() && (out_texels || epilogue == Epilogue::Best) {
-            (tm, tn / RUN)
-        } else {
-            (1, 1)
-        };
+    if let Tiling::Direct { tn, .. } = tiling {
+        // Logits that are all wanted are many and written one by one: that takes too long to compile.
+        let written_out = out_texels || epilogue == Epilogue::Best;
         constants.push_str(&format!(
-            "const ROWS: u32 = {rows}u;\nconst RUNS: u32 = {runs}u;\n"
+            "const RUNS: u32 = {}u;\nconst WRITTEN_OUT: bool = {written_out};\n",
+            tn / RUN
         ));
     }
     parts.push(tiling.wgsl());

@@ -1,9 +1,4 @@
-// The feed-forward's non-linearities; const ACTIVATION chooses one. Twin: src/reference/activation.rs
-
-const RELU: u32 = 0u;
-const GELU: u32 = 1u;
-const GELU_NEW: u32 = 2u;
-const SILU: u32 = 3u;
+// The feed-forward's non-linearity "gelu". Twin: src/reference/activation.rs
 
 // erf to f32 accuracy: the Maclaurin series near zero, else by way of erfc, fitted as in Numerical Recipes (erfcc,
 // relative error below 1.2e-7).
@@ -26,26 +21,6 @@ fn erf(x: f32) -> f32 {
     return select(1.0 - erfc, erfc - 1.0, x < 0.0);
 }
 
-// tanh that does not overflow for large arguments on any driver.
-fn safe_tanh(x: f32) -> f32 {
-    let e = exp(-2.0 * abs(x));
-    let magnitude = (1.0 - e) / (1.0 + e);
-    return select(magnitude, -magnitude, x < 0.0);
-}
-
 fn activate(x: f32) -> f32 {
-    switch ACTIVATION {
-        case GELU: {
-            return 0.5 * x * (1.0 + erf(x * 0.70710678));
-        }
-        case GELU_NEW: {
-            return 0.5 * x * (1.0 + safe_tanh(0.7978845608 * (x + 0.044715 * x * x * x)));
-        }
-        case SILU: {
-            return x / (1.0 + exp(-x));
-        }
-        default: {
-            return max(x, 0.0);
-        }
-    }
+    return 0.5 * x * (1.0 + erf(x * 0.70710678));
 }
