@@ -13,14 +13,10 @@ fn finish_run(index: u32, n: u32, columns: u32, low: vec4<f32>, high: vec4<f32>)
     }
 }
 
-fn is_epilogue(kind: u32) -> bool {
-    return EPILOGUE == kind || EPILOGUE == GIVEN && params.epilogue == kind;
-}
-
 fn finish_texel(texel: u32, y: vec4<f32>) {
-    if (is_epilogue(ADD)) {
+    if (EPILOGUE == ADD) {
         write_y(texel, bitcast<vec4<f32>>(read_out(texel)) + y);
-    } else if (is_epilogue(ACTIVATE)) {
+    } else if (EPILOGUE == ACTIVATE) {
         write_y(texel, vec4(activate(y.x), activate(y.y), activate(y.z), activate(y.w)));
     } else {
         write_y(texel, y);

@@ -15,7 +15,6 @@ struct Params {
     width: f32,
     first: u32,       // row of x that row 0 of out is computed from
     share: u32,       // BEST: number of these weights' first share
-    epilogue: u32,    // which, where EPILOGUE is GIVEN
 }
 
 var<immediate> params: Params;
@@ -24,6 +23,5 @@ var<immediate> params: Params;
 const STORE: u32 = 0u;     // out = y
 const ADD: u32 = 1u;       // out += y: the residual stream
 const ACTIVATE: u32 = 2u;  // out = act(y)
-const GIVEN: u32 = 3u;     // one of these, as params.epilogue says: one kernel takes less long to compile than three
-const GATE: u32 = 4u;      // out = act(y of row 2j) * y of row 2j+1: wi_0 and wi_1 lie interleaved
-const BEST: u32 = 5u;      // out = of every thread's weight rows the largest y and its row, the lowest among equals
+const GATE: u32 = 3u;      // out = act(y of row 2j) * y of row 2j+1: wi_0 and wi_1 lie interleaved
+const BEST: u32 = 4u;      // out = of every thread's weight rows the largest y and its row, the lowest among equals

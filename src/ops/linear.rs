@@ -78,7 +78,6 @@ struct Params {
     width: f32,
     first: u32,
     share: u32,
-    epilogue: u32,
 }
 
 impl Linear {
@@ -134,7 +133,6 @@ impl Linear {
             width: norm.map_or(1.0, |norm| norm.width as f32),
             first: 0,
             share: 0,
-            epilogue: epilogue.given().unwrap_or(0),
         };
         let quantises = weights.dtype == WeightDType::Int8
             && weights.rows <= QUANTISED_OUTPUTS

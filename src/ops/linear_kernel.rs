@@ -87,10 +87,6 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
         Epilogue::Gate(activation) => ("GATE", activation),
         Epilogue::Best => ("BEST", Activation::Relu),
     };
-    let wgsl_epilogue = match epilogue.given() {
-        Some(_) if out_texels && !tiling.is_large() => "GIVEN",
-        _ => wgsl_epilogue,
-    };
     let norm = input == Input::Plain { norm: true };
     let (layout, layout_constants) = layout_wgsl(target);
     let mut constants = format!(
@@ -171,16 +167,6 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
 }
 
 impl Epilogue {
-    /// Its number among those that kernels may be given as they run.
-    pub(super) fn given(self) -> Option<u32> {
-        match self {
-            Epilogue::Store => Some(0),
-            Epilogue::Add => Some(1),
-            Epilogue::Activate(_) => Some(2),
-            Epilogue::Gate(_) | Epilogue::Best => None,
-        }
-    }
-
     /// Whether its output may be texels.
     pub(super) fn takes_texels(self) -> bool {
         self != Epilogue::Best
@@ -223,16 +209,7 @@ pub(super) fn variants() -> Vec<Kernel> {
                                 epilogue,
                                 out_texels,
                             };
-                            let is_stores = matches!(
-                                epilogue,
-                                Epilogue::Add | Epilogue::Activate(Activation::Relu)
-                            );
-                            let is_one = match out_texels {
-                                true if is_stores => tiling.is_large(),
-                                true => epilogue.takes_texels(),
-                                false => true,
-                            };
-                            if is_one {
+                            if !out_texels || epilogue.takes_texels() {
                                 kernels.push(kernel(target, tiling, variant));
                             }
                         }

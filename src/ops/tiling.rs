@@ -57,7 +57,7 @@ fn software(lanes: usize) -> Tilings {
     const WIDE: Tilings = &[
         (1, direct(1, 16)),
         (2, direct(2, 16)),
-        (16, direct(4, 8)),
+        (16, direct(4, 16)),
         (usize::MAX, direct(8, 16)),
     ];
     if lanes > 8 { WIDE } else { NARROW }
@@ -86,11 +86,6 @@ const fn matmul(tm: usize, tn: usize, threads_m: usize, threads_n: usize) -> Til
 }
 
 impl Tiling {
-    /// Whether its kernels are for many rows only, run for long, and so may take long to compile.
-    pub fn is_large(self) -> bool {
-        matches!(self, Tiling::Direct { tm, tn } if tm * tn > 2 * LANE_COLUMNS)
-    }
-
     /// Every tiling for adapters of this kind.
     pub fn all(target: Target) -> impl Iterator<Item = Tiling> {
         let (by_rows, blocks) = match target {
