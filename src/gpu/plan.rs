@@ -98,7 +98,8 @@ impl Plan {
         }));
     }
 
-    /// Appends a copy of all of `from` to the start of `to`, which has room for it. It splits the compute pass: not for decode steps.
+    /// Appends a copy of all of `from` to the start of `to`, which has room for it. It splits the compute pass: not for
+    /// decode steps.
     pub fn push_copy(&mut self, from: &Texels, to: &Texels) {
         assert!(from.len() <= to.len());
         self.steps.push(Step::Copy {

@@ -100,17 +100,14 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
         layout,
         include_str!("../../shaders/linear_params.wgsl"),
     ];
-    let input_rows = include_str!("../../shaders/input_rows.wgsl");
     match input {
-        Input::Plain { .. } => {
+        Input::Plain { .. } | Input::Staged => {
             constants.push_str(&target.wgsl_to_read(0, "x"));
-            parts.push(input_rows);
-            parts.push(include_str!("../../shaders/input_plain.wgsl"));
-        }
-        Input::Staged => {
-            constants.push_str(&target.wgsl_to_read(0, "x"));
-            parts.push(input_rows);
-            parts.push(include_str!("../../shaders/input_staged.wgsl"));
+            parts.push(include_str!("../../shaders/input_rows.wgsl"));
+            parts.push(match input {
+                Input::Staged => include_str!("../../shaders/input_staged.wgsl"),
+                _ => include_str!("../../shaders/input_plain.wgsl"),
+            });
         }
         Input::Quantised { norm } => {
             constants.push_str(&target.wgsl_to_read(0, "raw"));
