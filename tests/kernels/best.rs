@@ -83,9 +83,8 @@ fn check(gpu: &Gpu, dtype: WeightDType, rows: usize, n: usize, distinct: usize) 
 #[test]
 fn the_best_share_holds_the_first_of_the_largest_outputs() {
     for gpu in targets() {
-        // Floats of either width take the same way from their sums on.
-        for dtype in [WeightDType::F32, WeightDType::Int8] {
-            for rows in [1, 2, 3, 9, 33, 65] {
+        for dtype in WeightDType::ALL {
+            for rows in [1, 2, 3, 9, 17, 33, 65] {
                 for n in [1, 63, 64, 65, 257, 8251] {
                     // All different, and so few that there are ties in every share and between shares.
                     for distinct in [n, 7] {
@@ -106,7 +105,7 @@ fn split_weights_have_shares_of_their_own() {
             ..GpuOptions::default()
         };
         let gpu = Gpu::open_with(options).unwrap();
-        for dtype in [WeightDType::F32, WeightDType::Int8] {
+        for dtype in WeightDType::ALL {
             for rows in [1, 5, 9] {
                 check(&gpu, dtype, rows, 1030, 1030);
                 check(&gpu, dtype, rows, 1030, 11);
