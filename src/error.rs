@@ -109,5 +109,15 @@ pub enum Error {
     Gpu(String),
 }
 
+impl Error {
+    /// [`Error::Write`] of this file.
+    pub fn write(path: impl Into<PathBuf>, source: std::io::Error) -> Error {
+        Error::Write {
+            path: path.into(),
+            source,
+        }
+    }
+}
+
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

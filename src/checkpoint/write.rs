@@ -50,10 +50,7 @@ pub fn write_safetensors(
     let mut header = serde_json::to_vec(&header).expect("a map of strings and numbers is JSON");
     header.resize(header.len().next_multiple_of(8), b' ');
 
-    let io = |source| Error::Write {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| Error::write(path, source);
     let mut file = BufWriter::new(File::create(path).map_err(io)?);
     file.write_all(&(header.len() as u64).to_le_bytes())
         .map_err(io)?;

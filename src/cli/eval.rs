@@ -57,7 +57,7 @@ impl Eval {
 
         let translated = translate(&generating, &corpus, &console)?;
         if let Some((path, file)) = output {
-            write_lines(file, &translated.texts).map_err(|source| not_written(path, source))?;
+            write_lines(file, &translated.texts).map_err(|source| Error::write(path, source))?;
         }
         let report = Report {
             chrf: corpus_chrf(&translated.texts, &corpus.references)?,
@@ -202,7 +202,7 @@ impl fmt::Display for Report {
 fn create(path: &Path) -> Result<(&Path, File)> {
     match File::create(path) {
         Ok(file) => Ok((path, file)),
-        Err(error) => Err(not_written(path, error)),
+        Err(error) => Err(Error::write(path, error)),
     }
 }
 
@@ -212,11 +212,4 @@ fn write_lines(file: File, lines: &[String]) -> io::Result<()> {
         writeln!(file, "{line}")?;
     }
     file.flush()
-}
-
-fn not_written(path: &Path, source: io::Error) -> Error {
-    Error::Write {
-        path: path.into(),
-        source,
-    }
 }

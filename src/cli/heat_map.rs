@@ -21,10 +21,7 @@ const MARGIN: usize = 16;
 
 /// Draws the maps one under the other.
 pub fn write_svg(path: &Path, maps: &[HeatMap]) -> Result<()> {
-    std::fs::write(path, svg(maps)).map_err(|source| Error::Write {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::write(path, svg(maps)).map_err(|source| Error::write(path, source))
 }
 
 fn svg(maps: &[HeatMap]) -> String {

@@ -83,10 +83,7 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
-            _ => Failure::Error(t5_gpu::Error::Write {
-                path: "stdout".into(),
-                source: error,
-            }),
+            _ => Failure::Error(t5_gpu::Error::write("stdout", error)),
         }
     }
 }

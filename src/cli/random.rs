@@ -1,6 +1,6 @@
 //! `t5-gpu random`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
@@ -51,7 +51,7 @@ impl Random {
         if !self.force {
             self.check_nothing_there()?;
         }
-        std::fs::create_dir_all(&self.output).map_err(|error| unwritable(&self.output, error))?;
+        std::fs::create_dir_all(&self.output).map_err(|error| Error::write(&self.output, error))?;
         let (dtype, name) = match self.dtype {
             FileDType::F32 => (DType::F32, "float32"),
             FileDType::F16 => (DType::F16, "float16"),
@@ -92,7 +92,7 @@ impl Random {
     fn write(&self, name: &str, fields: Map<String, Value>) -> Result<()> {
         let path = self.output.join(name);
         let text = format!("{:#}\n", Value::Object(fields));
-        std::fs::write(&path, text).map_err(|error| unwritable(&path, error))
+        std::fs::write(&path, text).map_err(|error| Error::write(&path, error))
     }
 }
 
@@ -104,11 +104,4 @@ fn generation_config(config: &T5Config) -> Map<String, Value> {
     fields.insert("eos_token_id".into(), json!(config.eos_token_id));
     fields.insert("pad_token_id".into(), config.pad_token_id.into());
     fields
-}
-
-fn unwritable(path: &Path, source: std::io::Error) -> Error {
-    Error::Write {
-        path: path.to_owned(),
-        source,
-    }
 }

@@ -31,10 +31,7 @@ impl Service for Streaming {
             let answer = self.0.pipeline.generate_streaming(request, &mut |text| {
                 print(text).map_err(|source| {
                     closed.set(source.kind() == ErrorKind::BrokenPipe);
-                    Error::Write {
-                        path: "stdout".into(),
-                        source,
-                    }
+                    Error::write("stdout", source)
                 })
             });
             // Of a pipe that nobody reads, printing the line's end will tell.

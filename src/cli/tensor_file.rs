@@ -23,10 +23,7 @@ struct Tensor {
 impl TensorFile {
     /// Makes the file, empty for now: where it cannot be made, that is told before the work and not after it.
     pub fn create(path: PathBuf) -> Result<TensorFile> {
-        File::create(&path).map_err(|source| Error::Write {
-            path: path.clone(),
-            source,
-        })?;
+        File::create(&path).map_err(|source| Error::write(&path, source))?;
         Ok(TensorFile {
             path,
             tensors: BTreeMap::new(),
@@ -73,10 +70,7 @@ impl TensorFile {
     pub fn write(&self) -> Result<()> {
         safetensors::serialize_to_file(&self.tensors, None, &self.path).map_err(|error| match error
         {
-            SafeTensorError::IoError(source) => Error::Write {
-                path: self.path.clone(),
-                source,
-            },
+            SafeTensorError::IoError(source) => Error::write(&self.path, source),
             error => Error::File {
                 path: self.path.clone(),
                 message: format!("cannot be written: {error}"),

@@ -13,18 +13,23 @@ impl<'a> Ranking<'a> {
     /// Of `[rows, 2 + 2 * count]` words: a row's largest logit, its sum of exp(logit - largest), its `count` best tokens,
     /// best first and of equals the lowest, and these tokens' logits; f32 as their bits.
     pub fn new(words: &'a [u32], count: usize) -> Self {
-        assert!(words.len().is_multiple_of(2 + 2 * count));
+        assert!(words.len().is_multiple_of(Self::width(count)));
         Self { words, count }
+    }
+
+    /// Words a row of so many tokens.
+    pub fn width(count: usize) -> usize {
+        2 + 2 * count
     }
 
     /// How many rows were ranked.
     pub fn rows(self) -> usize {
-        self.words.len() / (2 + 2 * self.count)
+        self.words.len() / Self::width(self.count)
     }
 
     /// Those of some of the rows.
     pub(super) fn of_rows(self, rows: std::ops::Range<usize>) -> Self {
-        let line = 2 + 2 * self.count;
+        let line = Self::width(self.count);
         Self {
             words: &self.words[rows.start * line..rows.end * line],
             ..self
@@ -53,7 +58,7 @@ impl<'a> Ranking<'a> {
     }
 
     fn line(self, row: usize) -> &'a [u32] {
-        let line = 2 + 2 * self.count;
+        let line = Self::width(self.count);
         &self.words[row * line..][..line]
     }
 }

@@ -20,7 +20,7 @@ mod linux {
     use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_setaffinity};
 
     /// Opens a device, and spreads the threads that its driver starts over the CPUs that the process may use, in turn; not
-    /// where they are fewer than those. Nothing is moved that the driver has given a name, or that others started.
+    /// where there is no worker for every CPU. Nothing is moved that the driver has named, or that others started.
     pub fn spread<T: Send>(open: impl FnOnce() -> T + Send) -> T {
         static OPENED: AtomicUsize = AtomicUsize::new(0);
         // Threads inherit the name of the one that starts them.
@@ -61,7 +61,7 @@ mod linux {
             return;
         };
         let cpus = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
-        if threads.len() < allowed.count() as usize {
+        if threads.len() <= allowed.count() as usize {
             return;
         }
         for (thread, cpu) in threads.iter().zip(cpus.cycle()) {
@@ -113,9 +113,9 @@ mod linux {
         }
 
         #[test]
-        fn fewer_than_cpus_stay_free() {
+        fn too_few_for_all_cpus_stay_free() {
             let all = own_cpus();
-            for cpus in cpus_of_driver(all.len() - 1) {
+            for cpus in cpus_of_driver(all.len()) {
                 assert_eq!(cpus, all);
             }
         }

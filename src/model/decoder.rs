@@ -152,7 +152,7 @@ impl Model {
             inner_layer: texels("decoder feed-forward", self.dims.d_ff)?,
             logits: buffer("logits", self.config.vocab_size)?,
             best: buffer("best logits", self.best_width())?,
-            ranking: buffer("candidates", 2 + 2 * candidates)?,
+            ranking: buffer("candidates", Ranking::width(candidates))?,
             scratch: self.scratch(slots)?,
         };
         let greedy = Greedy::new(gpu, slots, selection.greedy_steps)?;
@@ -167,7 +167,8 @@ impl Model {
             planned: None,
             greedy,
             candidates,
-            readback: gpu.readback(slots * self.config.vocab_size.max(2 + 2 * candidates))?,
+            readback: gpu
+                .readback(slots * self.config.vocab_size.max(Ranking::width(candidates)))?,
             row_data: Vec::with_capacity(slots),
         })
     }
@@ -372,7 +373,7 @@ impl Decoder<'_> {
         };
         self.plan_for(planned);
         let (result, width) = match end {
-            End::Ranking(count) => (&self.activations.ranking, 2 + 2 * count),
+            End::Ranking(count) => (&self.activations.ranking, Ranking::width(count)),
             _ => (&self.activations.logits, self.model.config.vocab_size),
         };
         let back = (result, rows.len() * width, &mut self.readback);
