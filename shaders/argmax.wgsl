@@ -1,6 +1,6 @@
 // The end of a greedy step: each row's likeliest token, the lowest index among the largest logits, becomes what the row is
 // fed at its next position, and is written down in a log that wraps around. The head has left the best of every few logits
-// (epilogue.wgsl). A workgroup of THREADS, a power of two, a row.
+// (epilogue_best.wgsl). A workgroup of THREADS, a power of two, a row.
 // Twin: generate::softmax::argmax
 
 struct Params {

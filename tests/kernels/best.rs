@@ -1,4 +1,4 @@
-//! The best of every few outputs, shaders/epilogue.wgsl, against generate::softmax::argmax of all outputs.
+//! The best of every few outputs, shaders/epilogue_best.wgsl, against generate::softmax::argmax of all outputs.
 
 use t5_gpu::generate::softmax::argmax;
 use t5_gpu::gpu::{Gpu, GpuOptions, Plan};
