@@ -2,7 +2,6 @@
 
 mod adapter;
 mod buffer;
-mod driver_threads;
 mod kernel;
 mod plan;
 mod profile;
@@ -110,20 +109,14 @@ impl Gpu {
         let (adapter, info) =
             adapter::choose(adapter::adapters(&instance), options.selector.as_deref())?;
         let limits = adapter.limits();
-        let descriptor = wgpu::DeviceDescriptor {
+        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("t5-gpu"),
             required_features: adapter::required_features()
                 | (adapter.features() & adapter::optional_features()),
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
-        };
-        let open = || pollster::block_on(adapter.request_device(&descriptor));
-        let (device, queue) = if info.is_software() {
-            driver_threads::spread(open)
-        } else {
-            open()
-        }
+        }))
         .map_err(|error| Error::Gpu(format!("{} does not open: {error}", info.name)))?;
 
         let failure = Arc::new(Mutex::new(None));
