@@ -1,15 +1,15 @@
 //! Linear layers, with the norm in front and what follows fused in: `shaders/matvec.wgsl` for few rows,
 //! `shaders/matmul.wgsl` for many, `shaders/matmul_direct.wgsl` on software adapters.
 
-use super::linear_kernel::{Epilogue, Input, QUANTISED_TEXELS, Variant, kernel};
+use super::linear_kernel::{Epilogue, Input, PREPARED_TEXELS, Variant, kernel};
 use super::matrix::RUN;
-use super::stage::Stage;
+use super::stage::{Stage, values_a_texel};
 use super::tiling::Tiling;
 use super::{Matrix, Staged, WeightDType};
 use crate::gpu::{Binding, Buffer, Gpu, Plan, Resource, Target, Texels};
 
 /// The most outputs for which it pays that each workgroup makes its input ready for itself.
-const QUANTISED_OUTPUTS: usize = 4096;
+const PREPARED_OUTPUTS: usize = 4096;
 
 /// T5LayerNorm: `x * rsqrt(mean(x^2) + eps) * gain`.
 #[derive(Clone, Copy)]
@@ -45,11 +45,11 @@ pub struct LinearArgs<'a> {
 /// A linear layer over fixed buffers, for any number of rows that fits them.
 pub struct Linear {
     parts: Vec<Part>,
-    /// Of kernels over rows that are not staged.
-    variant: Variant,
+    /// Of kernels over several rows.
+    several: Variant,
+    /// Of kernels over one row, where they do not stage it.
+    single: Option<Variant>,
     stage: Option<Stage>,
-    /// Whether kernels over a single row make it int8 themselves.
-    quantises: bool,
     /// Of the weights.
     columns: usize,
     width: usize,
@@ -59,9 +59,8 @@ pub struct Linear {
 
 /// The layer's weights in one binding.
 struct Part {
-    /// To `x` as it lies there, where it is not always staged.
-    plain: Option<Binding>,
-    staged: Option<Binding>,
+    several: Binding,
+    single: Option<Binding>,
     params: Params,
 }
 
@@ -93,8 +92,6 @@ impl Linear {
             scale,
             scratch,
         } = *args;
-        let scratch = Staged::needed(gpu.target(), weights.dtype)
-            .then(|| scratch.expect("linear: no room for staged inputs"));
         let gated = matches!(epilogue, Epilogue::Gate(_));
         let columns = if gated {
             weights.rows / 2
@@ -134,22 +131,23 @@ impl Linear {
             first: 0,
             share: 0,
         };
-        let quantises = weights.dtype == WeightDType::Int8
-            && weights.rows <= QUANTISED_OUTPUTS
-            && params.loads as usize <= QUANTISED_TEXELS;
-        let variant = Variant {
+        let several = Variant {
             dtype: weights.dtype,
-            input: match weights.dtype {
-                WeightDType::Int8 => Input::Quantised {
-                    norm: norm.is_some(),
-                },
-                _ => Input::Plain {
-                    norm: norm.is_some(),
-                },
-            },
+            input: Input::of_rows(target, weights.dtype, norm.is_some(), epilogue),
             epilogue,
             out_texels,
         };
+        let scratch = (several.input == Input::Staged)
+            .then(|| scratch.expect("linear: no room for staged inputs"));
+        let prepares = scratch.is_some()
+            && weights.rows <= PREPARED_OUTPUTS
+            && weights.width / values_a_texel(weights.dtype) <= PREPARED_TEXELS;
+        let single = prepares.then_some(Variant {
+            input: Input::Prepared {
+                norm: norm.is_some(),
+            },
+            ..several
+        });
         let parts = weights
             .parts
             .iter()
@@ -163,10 +161,11 @@ impl Linear {
                     gpu.bind(&variant.bindings(), &resources)
                 };
                 Part {
-                    plain: (scratch.is_none() || quantises).then(|| bind(variant, x, None)),
-                    staged: scratch.map(|scratch| {
-                        bind(variant.staged(), &scratch.values, Some(&scratch.scales))
-                    }),
+                    several: match scratch {
+                        Some(scratch) => bind(several, &scratch.values, Some(&scratch.scales)),
+                        None => bind(several, x, None),
+                    },
+                    single: single.map(|single| bind(single, x, None)),
                     params: Params {
                         n: part.rows as u32,
                         out_offset: offset as u32,
@@ -177,9 +176,9 @@ impl Linear {
             .collect();
         Linear {
             parts,
-            variant,
+            several,
+            single,
             stage: scratch.map(|scratch| Stage::new(gpu, x, norm, weights, scratch)),
-            quantises,
             columns: weights.rows,
             width: weights.width,
             x_rows: x.size() as usize / (weights.width * 4),
@@ -198,17 +197,12 @@ impl Linear {
     ) {
         let target = gpu.target();
         let tiling = Tiling::choose(target, rows, outputs);
-        let inputs: &[Input] = if Staged::needed(target, dtype) {
-            &[Input::Staged]
-        } else {
-            &[false, true].map(|norm| Input::Plain { norm })
-        };
-        for epilogue in epilogues {
-            for input in inputs {
+        for &epilogue in epilogues {
+            for norm in [false, epilogue != Epilogue::Add] {
                 let variant = Variant {
                     dtype,
-                    input: *input,
-                    epilogue: *epilogue,
+                    input: Input::of_rows(target, dtype, norm, epilogue),
+                    epilogue,
                     out_texels: target != Target::Hardware && epilogue.takes_texels(),
                 };
                 gpu.pipeline(&kernel(target, tiling, variant));
@@ -251,13 +245,11 @@ impl Linear {
         );
         let target = gpu.target();
         let tiling = Tiling::choose(target, rows, self.columns);
-        let variant = match &self.stage {
-            Some(stage) if rows > 1 || !self.quantises => {
-                stage.record(gpu, first, rows, plan);
-                self.variant.staged()
-            }
-            _ => self.variant,
-        };
+        let single = self.single.filter(|_| rows == 1);
+        if let (None, Some(stage)) = (single, &self.stage) {
+            stage.record(gpu, first, rows, plan);
+        }
+        let variant = single.unwrap_or(self.several);
         let pipeline = gpu.pipeline(&kernel(target, tiling, variant));
         let (block_m, block_n) = tiling.block(target);
         let mut shares = 0;
@@ -276,11 +268,10 @@ impl Linear {
                 Tiling::Matmul { .. } => [columns, rows, 1],
                 Tiling::Matvec { .. } | Tiling::Direct { .. } => [rows, columns, 1],
             };
-            let binding = match variant.input {
-                Input::Staged => &part.staged,
-                Input::Plain { .. } | Input::Quantised { .. } => &part.plain,
+            let binding = match &part.single {
+                Some(binding) if single.is_some() => binding,
+                _ => &part.several,
             };
-            let binding = binding.as_ref().expect("bound in Linear::new");
             plan.push(pipeline.clone(), binding, params, workgroups);
         }
         plan.add_work(rows as u64 * self.columns as u64 * self.width as u64);

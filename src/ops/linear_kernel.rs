@@ -1,9 +1,9 @@
 //! The kernels of linear layers: which WGSL makes each.
 
-use super::WeightDType;
 use super::matrix::{RUN, layout_wgsl};
 use super::stage::row_constants;
 use super::tiling::Tiling;
+use super::{Staged, WeightDType};
 use crate::Activation;
 use crate::gpu::{Access, Kernel, Target};
 
@@ -14,12 +14,25 @@ pub(super) enum Input {
     Plain { norm: bool },
     /// Staged, and normalised by that.
     Staged,
-    /// A single row, of which each workgroup makes int8 for itself, normalised where there is a norm.
-    Quantised { norm: bool },
+    /// A single row, which each workgroup makes ready for itself, normalised where there is a norm.
+    Prepared { norm: bool },
+}
+
+impl Input {
+    /// That of kernels over several rows. Floats that need no norm are read as they lie where they are to be added; other
+    /// layers would need kernels of their own for that.
+    pub fn of_rows(target: Target, dtype: WeightDType, norm: bool, epilogue: Epilogue) -> Input {
+        let is_ready = dtype != WeightDType::Int8 && epilogue == Epilogue::Add && !norm;
+        if Staged::needed(target, dtype) && !is_ready {
+            Input::Staged
+        } else {
+            Input::Plain { norm }
+        }
+    }
 }
 
 /// The most texels of a row that a workgroup has room for.
-pub(super) const QUANTISED_TEXELS: usize = 512;
+pub(super) const PREPARED_TEXELS: usize = 512;
 
 /// What becomes of the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +61,6 @@ pub(super) struct Variant {
 }
 
 impl Variant {
-    /// The same over staged rows.
-    pub fn staged(self) -> Variant {
-        Variant {
-            input: Input::Staged,
-            ..self
-        }
-    }
-
     /// x, weights, gain, out; the scales of staged rows; the scales of int8 weights
     pub fn bindings(self) -> Vec<Access> {
         let out = if self.out_texels {
@@ -109,12 +114,16 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
                 _ => include_str!("../../shaders/input_plain.wgsl"),
             });
         }
-        Input::Quantised { norm } => {
+        Input::Prepared { norm } => {
             constants.push_str(&target.wgsl_to_read(0, "raw"));
-            constants.push_str(&row_constants(norm, true, tiling.threads(target)));
-            constants.push_str(&format!("const ROOM: u32 = {QUANTISED_TEXELS}u;\n"));
+            constants.push_str(&row_constants(
+                norm,
+                dtype == WeightDType::Int8,
+                tiling.threads(target),
+            ));
+            constants.push_str(&format!("const ROOM: u32 = {PREPARED_TEXELS}u;\n"));
             parts.push(include_str!("../../shaders/row_scale.wgsl"));
-            parts.push(include_str!("../../shaders/input_quantised.wgsl"));
+            parts.push(include_str!("../../shaders/input_prepared.wgsl"));
         }
     }
     let bindings = variant.bindings();
@@ -188,14 +197,14 @@ pub(super) fn variants() -> Vec<Kernel> {
                 let mut inputs = match (dtype, target) {
                     (WeightDType::Int8, _) => vec![Input::Staged],
                     (_, Target::Hardware) => plain.to_vec(),
-                    (_, Target::Software { .. }) => vec![Input::Staged],
+                    (_, Target::Software { .. }) => vec![Input::Staged, plain[0]],
                 };
                 let as_texels: &[bool] = match target {
                     Target::Hardware => &[false],
                     Target::Software { .. } => &[false, true],
                 };
-                if dtype == WeightDType::Int8 && tiling.block(target).0 == 1 {
-                    inputs.extend([false, true].map(|norm| Input::Quantised { norm }));
+                if Staged::needed(target, dtype) && tiling.block(target).0 == 1 {
+                    inputs.extend([false, true].map(|norm| Input::Prepared { norm }));
                 }
                 for input in inputs {
                     for &epilogue in &epilogues {

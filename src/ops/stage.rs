@@ -81,7 +81,8 @@ impl Staged {
     }
 }
 
-fn values_a_texel(dtype: WeightDType) -> usize {
+/// How many of a row's values a texel holds once they are ready for a product.
+pub(super) fn values_a_texel(dtype: WeightDType) -> usize {
     match dtype {
         WeightDType::Int8 => 16,
         WeightDType::F32 | WeightDType::F16 => 4,
