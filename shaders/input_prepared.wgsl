@@ -13,11 +13,7 @@ fn prepare_input(local: u32) {
         factor_of_row = scale.factor;
     }
     for (var t = local; t < select(vectors, params.loads, INT8); t += THREADS) {
-        if (INT8) {
-            prepared[t] = packed_texel(start, t, scale.inverse);
-        } else {
-            prepared[t] = bitcast<vec4<u32>>(value(start, t));
-        }
+        prepared[t] = ready_texel(start, t, scale.inverse);
     }
     workgroupBarrier();
 }

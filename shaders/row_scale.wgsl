@@ -39,6 +39,14 @@ fn packed_texel(start: u32, t: u32, inverse: f32) -> vec4<u32> {
                 packed_part(start, k + 2u, inverse), packed_part(start, k + 3u, inverse));
 }
 
+// Texel t of the row that begins at `start`, ready for a product.
+fn ready_texel(start: u32, t: u32, inverse: f32) -> vec4<u32> {
+    if (INT8) {
+        return packed_texel(start, t, inverse);
+    }
+    return bitcast<vec4<u32>>(value(start, t));
+}
+
 // The scale of the row of `vectors` that begins at `start`; every thread of the workgroup takes part. `width` is the row's
 // true width, which the norm's mean is over.
 fn row_scale(start: u32, vectors: u32, width: f32, eps: f32, local: u32) -> RowScale {

@@ -30,10 +30,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
         scales[row] = scale.factor;
     }
     for (var t = local; t < texels; t += THREADS) {
-        if (INT8) {
-            write_staged(row * texels + t, packed_texel(start, t, scale.inverse));
-        } else {
-            write_staged(row * texels + t, bitcast<vec4<u32>>(value(start, t)));
-        }
+        write_staged(row * texels + t, ready_texel(start, t, scale.inverse));
     }
 }
