@@ -9,7 +9,7 @@ use t5_gpu::model::TraceOptions;
 use t5_gpu::pipeline::{Forward, ForwardRequest, Request};
 use t5_gpu::reference::Reference;
 use t5_gpu::verify::{self, Comparison};
-use t5_gpu::{ModelFiles, Parameters, Pipeline, Result};
+use t5_gpu::{LoadOptions, ModelFiles, Parameters, Pipeline, Result, WeightDType};
 use tempfile::TempDir;
 
 fn fixture() -> ModelFiles {
@@ -18,7 +18,15 @@ fn fixture() -> ModelFiles {
 }
 
 fn pipeline(files: &ModelFiles) -> Pipeline {
-    Pipeline::load(files, &Default::default(), &mut |_, _| ()).unwrap()
+    pipeline_of(files, WeightDType::F32)
+}
+
+fn pipeline_of(files: &ModelFiles, dtype: WeightDType) -> Pipeline {
+    let options = LoadOptions {
+        dtype,
+        ..LoadOptions::default()
+    };
+    Pipeline::load(files, &options, &mut |_, _| ()).unwrap()
 }
 
 /// A checkpoint with one element of one tensor changed.
@@ -49,16 +57,20 @@ impl TensorSource for Changed<'_> {
     }
 }
 
-fn compare_with(changed: &str) -> Comparison {
+fn compare_with(changed: &str, dtype: WeightDType) -> Comparison {
     let files = fixture();
     let (config, weights) = (files.config().unwrap(), files.weights().unwrap());
     let weights = Changed {
         source: &weights,
         name: changed,
     };
-    let reference = Reference::new(&config, &Parameters::load(&weights, &config).unwrap());
+    let parameters = Parameters::load(&weights, &config).unwrap();
+    let reference = match dtype {
+        WeightDType::Int8 => Reference::int8(&config, &parameters),
+        _ => Reference::new(&config, &parameters),
+    };
     let inputs = [vec![15, 55, 68, 34, 62, 76, 11], vec![6], (2..70).collect()];
-    verify::compare(&pipeline(&files), &reference, &inputs, 6).unwrap()
+    verify::compare(&pipeline_of(&files, dtype), &reference, &inputs, 6).unwrap()
 }
 
 /// The names of the stages out of bounds.
@@ -69,21 +81,37 @@ fn failed(comparison: &Comparison) -> Vec<&str> {
 
 #[test]
 fn verify_finds_the_stage_that_is_wrong() {
-    let right = compare_with("none");
-    assert_eq!(failed(&right), [""; 0]);
-    assert!(
-        right.tokens.iter().all(|tokens| tokens.is_ok()),
-        "{right:?}"
-    );
+    for dtype in [WeightDType::F32, WeightDType::Int8] {
+        let right = compare_with("none", dtype);
+        assert_eq!(failed(&right), [""; 0], "{right:?}");
+        assert!(
+            right.tokens.iter().all(|tokens| tokens.is_ok()),
+            "{right:?}"
+        );
 
-    let name = "encoder.block.1.layer.1.DenseReluDense.wo.weight";
-    let wrong = compare_with(name);
-    assert_eq!(failed(&wrong)[0], "encoder output", "{wrong:?}");
-    assert!(failed(&wrong).contains(&"logits, step by step"));
+        let name = "encoder.block.1.layer.1.DenseReluDense.wo.weight";
+        let wrong = compare_with(name, dtype);
+        assert_eq!(failed(&wrong)[0], "encoder output", "{wrong:?}");
+        // In int8 what follows is within what rounding does.
+        if dtype == WeightDType::F32 {
+            assert!(failed(&wrong).contains(&"logits, step by step"));
+        }
 
-    let name = "decoder.block.0.layer.0.SelfAttention.o.weight";
-    let wrong = compare_with(name);
-    assert_eq!(failed(&wrong)[0], "decoder layer 1", "{wrong:?}");
+        let name = "decoder.block.0.layer.0.SelfAttention.o.weight";
+        let wrong = compare_with(name, dtype);
+        assert_eq!(failed(&wrong)[0], "decoder layer 1", "{wrong:?}");
+    }
+}
+
+/// The bounds that grow with what int8 rounds still tell it from the f32 that it stands for.
+#[test]
+fn int8_is_not_taken_for_f32() {
+    let files = fixture();
+    let reference = verify::reference(&files, WeightDType::F32).unwrap();
+    let pipeline = pipeline_of(&files, WeightDType::Int8);
+    let inputs = [vec![15, 55, 68, 34, 62, 76, 11], (2..70).collect()];
+    let comparison = verify::compare(&pipeline, &reference, &inputs, 6).unwrap();
+    assert!(failed(&comparison).contains(&"logits"), "{comparison:?}");
 }
 
 #[test]

@@ -228,7 +228,10 @@ impl Report<'_> {
         text.push('\n');
         for tokens in &self.comparison.tokens {
             let what = format!("tokens, {}", tokens.strategy);
-            let equal = format!("{} of {} equal", tokens.equal, tokens.inputs);
+            let mut equal = format!("{} of {} equal", tokens.equal, tokens.inputs);
+            if tokens.near_ties > 0 {
+                equal += &format!(", {} near ties", tokens.near_ties);
+            }
             text += &format!("{what:24} {equal:>32}  {}", mark(tokens.is_ok()));
             if let Some(difference) = &tokens.first_difference {
                 text += &format!(": {}", describe(difference));
@@ -265,6 +268,7 @@ impl Report<'_> {
                 "strategy": tokens.strategy,
                 "inputs": tokens.inputs,
                 "equal": tokens.equal,
+                "near_ties": tokens.near_ties,
                 "difference": tokens.first_difference.as_ref().map(describe),
                 "ok": tokens.is_ok(),
             })

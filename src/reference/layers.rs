@@ -1,6 +1,9 @@
 //! The layers of a block: parameters copied to f32, and their mathematics.
 
-use super::{Attention, activate, linear, rms_norm};
+use super::linear::Weight;
+use super::quantize::Quantized;
+use super::{Attention, activate, rms_norm};
+use crate::checkpoint::Tensor;
 use crate::parameters::{
     AttentionParameters, BlockParameters, FeedForwardParameters, StackParameters,
 };
@@ -26,10 +29,10 @@ pub(super) struct Norm {
 
 pub(super) struct AttentionLayer {
     layer_norm: Norm,
-    q: Vec<f32>,
-    k: Vec<f32>,
-    v: Vec<f32>,
-    o: Vec<f32>,
+    q: Weight,
+    k: Weight,
+    v: Weight,
+    o: Weight,
     /// `[num_heads, 2 * max_distance + 1]`; none in cross-attention.
     bias: Option<Vec<f32>>,
     num_heads: usize,
@@ -39,9 +42,9 @@ pub(super) struct AttentionLayer {
 
 pub(super) struct FeedForward {
     layer_norm: Norm,
-    wi: Vec<f32>,
-    wi_1: Option<Vec<f32>>,
-    wo: Vec<f32>,
+    wi: Weight,
+    wi_1: Option<Weight>,
+    wo: Weight,
     activation: Activation,
     d_model: usize,
     d_ff: usize,
@@ -58,7 +61,12 @@ pub(super) struct View<'a> {
 }
 
 impl Stack {
-    pub fn new(config: &T5Config, parameters: &StackParameters, bidirectional: bool) -> Self {
+    pub fn new(
+        config: &T5Config,
+        parameters: &StackParameters,
+        int8: bool,
+        bidirectional: bool,
+    ) -> Self {
         let mut shared_bias = None;
         let blocks = parameters
             .blocks
@@ -73,7 +81,7 @@ impl Stack {
                         config.relative_attention_max_distance,
                     ));
                 }
-                Block::new(config, block, shared_bias.clone())
+                Block::new(config, block, int8, shared_bias.clone())
             })
             .collect();
         Stack {
@@ -87,14 +95,19 @@ impl Stack {
 }
 
 impl Block {
-    fn new(config: &T5Config, parameters: &BlockParameters, bias: Option<Vec<f32>>) -> Self {
+    fn new(
+        config: &T5Config,
+        parameters: &BlockParameters,
+        int8: bool,
+        bias: Option<Vec<f32>>,
+    ) -> Self {
         Block {
-            self_attention: AttentionLayer::new(config, &parameters.self_attention, bias),
+            self_attention: AttentionLayer::new(config, &parameters.self_attention, int8, bias),
             cross_attention: parameters
                 .cross_attention
                 .as_ref()
-                .map(|cross| AttentionLayer::new(config, cross, None)),
-            feed_forward: FeedForward::new(config, &parameters.feed_forward),
+                .map(|cross| AttentionLayer::new(config, cross, int8, None)),
+            feed_forward: FeedForward::new(config, &parameters.feed_forward, int8),
         }
     }
 }
@@ -106,16 +119,21 @@ impl Norm {
 }
 
 impl AttentionLayer {
-    fn new(config: &T5Config, parameters: &AttentionParameters, bias: Option<Vec<f32>>) -> Self {
+    fn new(
+        config: &T5Config,
+        parameters: &AttentionParameters,
+        int8: bool,
+        bias: Option<Vec<f32>>,
+    ) -> Self {
         AttentionLayer {
             layer_norm: Norm {
                 weight: parameters.layer_norm.to_f32(),
                 epsilon: config.layer_norm_epsilon,
             },
-            q: parameters.q.to_f32(),
-            k: parameters.k.to_f32(),
-            v: parameters.v.to_f32(),
-            o: parameters.o.to_f32(),
+            q: weight(&parameters.q, int8),
+            k: weight(&parameters.k, int8),
+            v: weight(&parameters.v, int8),
+            o: weight(&parameters.o, int8),
             bias,
             num_heads: config.num_heads,
             d_kv: config.d_kv,
@@ -131,8 +149,8 @@ impl AttentionLayer {
     /// Keys and values of `states`, `[rows, d_model]`.
     pub fn keys_values(&self, states: &[f32]) -> (Vec<f32>, Vec<f32>) {
         (
-            linear(states, &self.k, self.d_model),
-            linear(states, &self.v, self.d_model),
+            self.k.linear(states, self.d_model),
+            self.v.linear(states, self.d_model),
         )
     }
 
@@ -146,7 +164,7 @@ impl AttentionLayer {
         v: &[f32],
         view: View,
     ) -> Vec<f32> {
-        let q = linear(normed, &self.q, self.d_model);
+        let q = self.q.linear(normed, self.d_model);
         let attention = Attention {
             num_heads: self.num_heads,
             d_kv: self.d_kv,
@@ -168,26 +186,24 @@ impl AttentionLayer {
         }
         add(
             x,
-            &linear(
-                &attention.mix(&weights),
-                &self.o,
-                self.num_heads * self.d_kv,
-            ),
+            &self
+                .o
+                .linear(&attention.mix(&weights), self.num_heads * self.d_kv),
         );
         weights
     }
 }
 
 impl FeedForward {
-    fn new(config: &T5Config, parameters: &FeedForwardParameters) -> Self {
+    fn new(config: &T5Config, parameters: &FeedForwardParameters, int8: bool) -> Self {
         FeedForward {
             layer_norm: Norm {
                 weight: parameters.layer_norm.to_f32(),
                 epsilon: config.layer_norm_epsilon,
             },
-            wi: parameters.wi.to_f32(),
-            wi_1: parameters.wi_1.as_ref().map(|wi_1| wi_1.to_f32()),
-            wo: parameters.wo.to_f32(),
+            wi: weight(&parameters.wi, int8),
+            wi_1: parameters.wi_1.as_ref().map(|wi_1| weight(wi_1, int8)),
+            wo: weight(&parameters.wo, int8),
             activation: config.activation,
             d_model: config.d_model,
             d_ff: config.d_ff,
@@ -197,18 +213,27 @@ impl FeedForward {
     /// Adds the feed-forward of `x` to `x`.
     pub fn apply(&self, x: &mut [f32]) {
         let normed = self.layer_norm.apply(x);
-        let mut inner = linear(&normed, &self.wi, self.d_model);
+        let mut inner = self.wi.linear(&normed, self.d_model);
         inner
             .iter_mut()
             .for_each(|x| *x = activate(self.activation, *x));
         if let Some(wi_1) = &self.wi_1 {
-            let factors = linear(&normed, wi_1, self.d_model);
+            let factors = wi_1.linear(&normed, self.d_model);
             inner
                 .iter_mut()
                 .zip(factors)
                 .for_each(|(x, factor)| *x *= factor);
         }
-        add(x, &linear(&inner, &self.wo, self.d_ff));
+        add(x, &self.wo.linear(&inner, self.d_ff));
+    }
+}
+
+/// A matrix `[rows, width]`, as it is in the checkpoint or quantised.
+pub(super) fn weight(tensor: &Tensor<'_>, int8: bool) -> Weight {
+    let values = tensor.to_f32();
+    match tensor.shape.last() {
+        Some(&width) if int8 => Weight::Int8(Quantized::new(&values, width)),
+        _ => Weight::Floats(values),
     }
 }
 

@@ -1,15 +1,16 @@
 //! The whole model over one sequence.
 
-use super::layers::{Stack, View};
-use super::{ReferenceDecoder, embed, linear};
+use super::ReferenceDecoder;
+use super::layers::{Stack, View, weight};
+use super::linear::Weight;
 use crate::parameters::Parameters;
 use crate::{Error, Result, T5Config};
 
-/// A T5 model with all its parameters in f32.
+/// A T5 model with all its parameters in f32, or in int8 as a device has them.
 pub struct Reference {
     pub(super) config: T5Config,
-    shared: Vec<f32>,
-    lm_head: Option<Vec<f32>>,
+    shared: Weight,
+    lm_head: Option<Weight>,
     encoder: Stack,
     pub(super) decoder: Stack,
 }
@@ -64,11 +65,21 @@ pub struct Decoded {
 impl Reference {
     /// Copies the parameters to f32.
     pub fn new(config: &T5Config, parameters: &Parameters) -> Self {
+        Self::with_weights(config, parameters, false)
+    }
+
+    /// Quantises the matrices, and in each product its inputs: the integer twin of what int8 kernels compute.
+    pub fn int8(config: &T5Config, parameters: &Parameters) -> Self {
+        Self::with_weights(config, parameters, true)
+    }
+
+    fn with_weights(config: &T5Config, parameters: &Parameters, int8: bool) -> Self {
+        let head = parameters.lm_head.as_ref();
         Reference {
-            shared: parameters.shared.to_f32(),
-            lm_head: parameters.lm_head.as_ref().map(|head| head.to_f32()),
-            encoder: Stack::new(config, &parameters.encoder, true),
-            decoder: Stack::new(config, &parameters.decoder, false),
+            shared: weight(&parameters.shared, int8),
+            lm_head: head.map(|head| weight(head, int8)),
+            encoder: Stack::new(config, &parameters.encoder, int8, true),
+            decoder: Stack::new(config, &parameters.decoder, int8, false),
             config: config.clone(),
         }
     }
@@ -186,6 +197,19 @@ impl Reference {
         ReferenceDecoder::new(self, sources)
     }
 
+    /// Rows of embedding and head.
+    pub fn vocab_size(&self) -> usize {
+        self.config.vocab_size
+    }
+
+    /// The tokens' embeddings, `[ids.len(), d_model]`.
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`].
+    pub fn embed(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        self.embeddings(ids, None)
+    }
+
     /// The head over the decoder's normed output.
     pub(super) fn logits(&self, hidden: &[f32]) -> Vec<f32> {
         let head = self.lm_head.as_ref().unwrap_or(&self.shared);
@@ -193,9 +217,9 @@ impl Reference {
         if self.config.scale_decoder_outputs {
             let scale = (d_model as f32).powf(-0.5);
             let scaled: Vec<f32> = hidden.iter().map(|x| x * scale).collect();
-            linear(&scaled, head, d_model)
+            head.linear(&scaled, d_model)
         } else {
-            linear(hidden, head, d_model)
+            head.linear(hidden, d_model)
         }
     }
 
@@ -208,7 +232,7 @@ impl Reference {
         let vocab_size = self.config.vocab_size;
         match ids.iter().find(|&&id| id as usize >= vocab_size) {
             Some(&id) => Err(Error::TokenOutOfRange { id, vocab_size }),
-            None => Ok(embed(&self.shared, self.config.d_model, ids)),
+            None => Ok(self.shared.rows(ids, self.config.d_model)),
         }
     }
 

@@ -44,20 +44,22 @@ fn the_embedded_model_is_computed_as_on_the_cpu() {
 }
 
 #[test]
-fn half_precision_is_compared_with_the_same_weights() {
-    let table = stdout(&mut t5_gpu([
-        "verify",
-        "--dtype",
-        "f16",
-        "--new-tokens",
-        "4",
-        "She reads.",
-    ]));
-    assert!(table.contains("weights f16"), "{table}");
-    assert!(table.contains("tokens, greedy"), "{table}");
-    assert!(!table.contains("FAILED"), "{table}");
-    let verdict = table.lines().last().unwrap();
-    assert_eq!(verdict, "verdict: this device computes the model correctly");
+fn smaller_types_are_compared_with_the_same_weights() {
+    for dtype in ["f16", "int8"] {
+        let table = stdout(&mut t5_gpu([
+            "verify",
+            "--dtype",
+            dtype,
+            "--new-tokens",
+            "4",
+            "She reads.",
+        ]));
+        assert!(table.contains(&format!("weights {dtype}")), "{table}");
+        assert!(table.contains("tokens, greedy"), "{table}");
+        assert!(!table.contains("FAILED"), "{table}");
+        let verdict = table.lines().last().unwrap();
+        assert_eq!(verdict, "verdict: this device computes the model correctly");
+    }
 }
 
 fn answers_file(answers: &[Value]) -> (TempDir, PathBuf) {
