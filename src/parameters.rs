@@ -8,18 +8,20 @@ use crate::{Error, ModelType, Result, T5Config};
 
 /// Every parameter of a model. Shapes are Hugging Face's: linear weights `[out, in]`.
 pub struct Parameters<'a> {
-    /// Token embedding, `[vocab_size, d_model]`, shared by encoder and decoder.
+    /// Token embedding, `[vocab_size, d_model]`, of every part that has none of its own: encoder, decoder, head.
     pub shared: Tensor<'a>,
     /// The encoder.
     pub encoder: StackParameters<'a>,
     /// The decoder.
     pub decoder: StackParameters<'a>,
-    /// `[vocab_size, d_model]` where the checkpoint has a head of its own; else the shared embedding is the head.
+    /// `[vocab_size, d_model]` where the checkpoint has a head that differs from the shared embedding.
     pub lm_head: Option<Tensor<'a>>,
 }
 
 /// Encoder or decoder.
 pub struct StackParameters<'a> {
+    /// `[vocab_size, d_model]` where the checkpoint has a token embedding of this stack that differs from the shared one.
+    pub embed_tokens: Option<Tensor<'a>>,
     /// First to last.
     pub blocks: Vec<BlockParameters<'a>>,
     /// `[d_model]`
@@ -76,24 +78,45 @@ impl<'a> Parameters<'a> {
             .iter()
             .find_map(|name| find(source, name, &embedding).transpose())
             .unwrap_or_else(|| Err(missing(EMBEDDING_NAMES[0], &embedding)))?;
-        // Files of tied models may hold the embedding a second time under the head's name.
-        let lm_head = find(source, LM_HEAD, &embedding)?
-            .filter(|head| head.dtype != shared.dtype || head.data != shared.data);
+        // Files of tied models may hold the embedding again under the names of those that share it.
+        let own = |name: &str| -> Result<Option<Tensor<'a>>> {
+            Ok(find(source, name, &embedding)?.filter(|table| {
+                shared.name != name && (table.dtype != shared.dtype || table.data != shared.data)
+            }))
+        };
         let mut fetch = |name: &str, shape: &[usize]| {
             find(source, name, shape)?.ok_or_else(|| missing(name, shape))
         };
         Ok(Parameters {
+            encoder: StackParameters {
+                embed_tokens: own(ENCODER_EMBEDDING)?,
+                ..stack(config, Side::Encoder, &mut fetch)?
+            },
+            decoder: StackParameters {
+                embed_tokens: own(DECODER_EMBEDDING)?,
+                ..stack(config, Side::Decoder, &mut fetch)?
+            },
+            lm_head: own(LM_HEAD)?,
             shared,
-            encoder: stack(config, Side::Encoder, &mut fetch)?,
-            decoder: stack(config, Side::Decoder, &mut fetch)?,
-            lm_head,
         })
+    }
+
+    /// How many matrices embeddings and head come to: the shared one is none where nobody shares it.
+    pub fn embedding_count(&self) -> usize {
+        let tables = [
+            &self.encoder.embed_tokens,
+            &self.decoder.embed_tokens,
+            &self.lm_head,
+        ];
+        let own = tables.iter().filter(|table| table.is_some()).count();
+        own + usize::from(own < tables.len())
     }
 
     /// Every tensor once, in tree order: the shared embedding, the encoder, the decoder, the head.
     pub fn tensors(&self) -> Vec<&Tensor<'a>> {
         let mut all = vec![&self.shared];
         for stack in [&self.encoder, &self.decoder] {
+            all.extend(&stack.embed_tokens);
             for block in &stack.blocks {
                 for attention in [Some(&block.self_attention), block.cross_attention.as_ref()]
                     .into_iter()
@@ -192,13 +215,15 @@ pub fn random(config: &T5Config, seed: u64, dtype: DType) -> RandomWeights {
     RandomWeights::new(specs, seed, dtype)
 }
 
-/// Names of the token embedding, in the order in which they are looked for.
+/// Names of the token embedding. The first that a file has is shared by the parts of which it has none.
 const EMBEDDING_NAMES: [&str; 4] = [
     "shared.weight",
-    "encoder.embed_tokens.weight",
-    "decoder.embed_tokens.weight",
+    ENCODER_EMBEDDING,
+    DECODER_EMBEDDING,
     LM_HEAD,
 ];
+const ENCODER_EMBEDDING: &str = "encoder.embed_tokens.weight";
+const DECODER_EMBEDDING: &str = "decoder.embed_tokens.weight";
 const LM_HEAD: &str = "lm_head.weight";
 
 #[derive(Clone, Copy, PartialEq)]
@@ -242,6 +267,7 @@ fn stack<'a>(config: &T5Config, side: Side, fetch: Fetch<'_, 'a>) -> Result<Stac
         })
         .collect::<Result<_>>()?;
     Ok(StackParameters {
+        embed_tokens: None,
         blocks,
         final_layer_norm: fetch(
             &format!("{prefix}.final_layer_norm.weight"),

@@ -251,7 +251,7 @@ impl Ops {
             }
         });
         Ops {
-            embed: Embed::new(gpu, rows, 4, &model.weights.shared, x),
+            embed: Embed::new(gpu, rows, 4, &model.weights.decoder.embed_tokens, x),
             blocks: blocks.collect(),
             head: model.head(x, false, logits, scratch),
             greedy_head: model.greedy_head(x, best, scratch),

@@ -80,6 +80,7 @@ impl Model {
     ) -> Result<(Encoded<'_>, Trace)> {
         let mut plan = Plan::default();
         let (batch, x) = self.batch(
+            &self.weights.encoder,
             sources,
             options.inputs_embeds,
             options.attention_mask,
@@ -114,8 +115,13 @@ impl Model {
         hidden: &[Vec<f32>],
         attention_mask: Option<&[Vec<bool>]>,
     ) -> Result<Encoded<'_>> {
-        let (batch, hidden) =
-            self.batch(&[], Some(hidden), attention_mask, &mut Plan::default())?;
+        let (batch, hidden) = self.batch(
+            &self.weights.encoder,
+            &[],
+            Some(hidden),
+            attention_mask,
+            &mut Plan::default(),
+        )?;
         self.gpu.wait()?;
         Ok(Encoded {
             model: self,

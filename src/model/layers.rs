@@ -99,12 +99,7 @@ impl Model {
 
     /// Floats a row of what [`Model::greedy_head`] gives.
     pub(super) fn best_width(&self) -> usize {
-        Linear::best_width(&self.gpu, self.head_weights())
-    }
-
-    fn head_weights(&self) -> &Matrix {
-        let own = self.weights.lm_head.as_ref();
-        own.unwrap_or(&self.weights.shared)
+        Linear::best_width(&self.gpu, &self.weights.lm_head)
     }
 
     fn head_with(
@@ -119,7 +114,7 @@ impl Model {
         let args = LinearArgs {
             x,
             norm: (!normed).then(|| self.norm(&self.weights.decoder.final_norm)),
-            weights: self.head_weights(),
+            weights: &self.weights.lm_head,
             out: out.into(),
             out_width: match epilogue {
                 Epilogue::Best => self.best_width(),

@@ -62,9 +62,11 @@ struct StackRun<'a> {
 }
 
 impl Model {
-    /// Puts sequences side by side and their embeddings (those given, or else those of the ids) into the residual stream.
+    /// Puts sequences side by side and their embeddings (those given, or else the stack's of the ids) into the residual
+    /// stream.
     pub(super) fn batch(
         &self,
+        stack: &Stack,
         ids: &[Vec<u32>],
         embeds: Option<&[Vec<f32>]>,
         mask: Option<&[Vec<bool>]>,
@@ -122,7 +124,7 @@ impl Model {
                 }
                 let flat = gpu.buffer_from("token ids", &flat)?;
                 let x = gpu.texels("hidden states", bytes)?;
-                Embed::new(gpu, &flat, 1, &self.weights.shared, &x).record(gpu, batch.rows(), plan);
+                Embed::new(gpu, &flat, 1, &stack.embed_tokens, &x).record(gpu, batch.rows(), plan);
                 x
             }
             Some(embeds) => gpu.texels_filled("hidden states", bytes, |write| {

@@ -38,6 +38,7 @@ impl Model {
         let gpu = &self.gpu;
         let mut plan = Plan::default();
         let (batch, x) = self.batch(
+            &self.weights.decoder,
             targets,
             options.inputs_embeds,
             options.attention_mask,

@@ -1,6 +1,8 @@
 //! From the checkpoint's parameters to matrices on the GPU: products that read the same input are joined, widths are
 //! padded with zeros, which every kernel carries through as zeros.
 
+use std::sync::Arc;
+
 use crate::checkpoint::Tensor;
 use crate::gpu::{Buffer, Gpu, Texels};
 use crate::ops::{ALIGN, Epilogue, Matrix, WeightDType};
@@ -42,16 +44,17 @@ pub(super) fn feed_forward_epilogue(config: &T5Config) -> Epilogue {
 
 /// Everything the model multiplies with.
 pub(super) struct Weights {
-    pub shared: Matrix,
-    /// The head, where it is not the shared embedding.
-    pub lm_head: Option<Matrix>,
     pub encoder: Stack,
     pub decoder: Stack,
+    /// `[vocab_size, d_model]`
+    pub lm_head: Arc<Matrix>,
     /// `[num_heads]` ones: no head masked.
     pub ones: Buffer,
 }
 
 pub(super) struct Stack {
+    /// `[vocab_size, d_model]`: often one matrix for both stacks and the head.
+    pub embed_tokens: Arc<Matrix>,
     pub blocks: Vec<Block>,
     /// `[d_model]`
     pub final_norm: Texels,
@@ -117,35 +120,35 @@ impl Weights {
         dtype: WeightDType,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Weights> {
-        let total = total_bytes(config, dims, parameters.lm_head.is_some(), dtype);
+        let total = total_bytes(config, dims, parameters.embedding_count(), dtype);
         gpu.check_room("the model", total)?;
         let mut uploader = Uploader {
             gpu,
             config,
             dims,
             dtype,
+            shared: Shared {
+                table: &parameters.shared,
+                matrix: None,
+            },
             done: 0,
             total,
             progress,
         };
         Ok(Weights {
-            shared: uploader.embedding("the embedding", &parameters.shared)?,
-            lm_head: match &parameters.lm_head {
-                Some(head) => Some(uploader.embedding("the head", head)?),
-                None => None,
-            },
             encoder: uploader.stack(&parameters.encoder, true)?,
             decoder: uploader.stack(&parameters.decoder, false)?,
+            lm_head: uploader.embedding("the head", parameters.lm_head.as_ref())?,
             ones: gpu.buffer_from("no head mask", &vec![1f32; config.num_heads])?,
         })
     }
 }
 
 /// Bytes of all matrices, padded.
-fn total_bytes(config: &T5Config, dims: &Dims, own_head: bool, dtype: WeightDType) -> u64 {
+fn total_bytes(config: &T5Config, dims: &Dims, embeddings: usize, dtype: WeightDType) -> u64 {
     let attention = 4 * dims.inner * dims.d_model;
     let feed_forward = if config.gated { 3 } else { 2 } * dims.d_ff * dims.d_model;
-    let embeddings = if own_head { 2 } else { 1 } * config.vocab_size * dims.d_model;
+    let embeddings = embeddings * config.vocab_size * dims.d_model;
     let blocks = config.num_layers * (attention + feed_forward)
         + config.num_decoder_layers * (2 * attention + feed_forward);
     ((embeddings + blocks) * dtype.size()) as u64
@@ -156,9 +159,16 @@ struct Uploader<'a> {
     config: &'a T5Config,
     dims: &'a Dims,
     dtype: WeightDType,
+    shared: Shared<'a>,
     done: u64,
     total: u64,
     progress: &'a mut dyn FnMut(u64, u64),
+}
+
+/// The shared embedding, uploaded when the first asks for it.
+struct Shared<'a> {
+    table: &'a Tensor<'a>,
+    matrix: Option<Arc<Matrix>>,
 }
 
 impl Uploader<'_> {
@@ -182,16 +192,23 @@ impl Uploader<'_> {
         self.gpu.texels_from(&tensor.name, &values)
     }
 
-    fn embedding(&mut self, label: &str, table: &Tensor<'_>) -> Result<Matrix> {
-        self.matrix(
-            label,
-            self.config.vocab_size,
-            self.dims.d_model,
-            |row, out| read_row(table, row, out),
-        )
+    /// An embedding or a head: its own table, or else the shared one.
+    fn embedding(&mut self, label: &str, own: Option<&Tensor<'_>>) -> Result<Arc<Matrix>> {
+        if let (None, Some(matrix)) = (own, &self.shared.matrix) {
+            return Ok(matrix.clone());
+        }
+        let table = own.unwrap_or(self.shared.table);
+        let (rows, width) = (self.config.vocab_size, self.dims.d_model);
+        let matrix = self.matrix(label, rows, width, |row, out| read_row(table, row, out))?;
+        let matrix = Arc::new(matrix);
+        if own.is_none() {
+            self.shared.matrix = Some(matrix.clone());
+        }
+        Ok(matrix)
     }
 
     fn stack(&mut self, parameters: &StackParameters<'_>, bidirectional: bool) -> Result<Stack> {
+        let embed_tokens = self.embedding("the embedding", parameters.embed_tokens.as_ref())?;
         let mut bias = Vec::new();
         for block in &parameters.blocks {
             if let Some(table) = &block.self_attention.relative_attention_bias {
@@ -211,6 +228,7 @@ impl Uploader<'_> {
             ));
         }
         Ok(Stack {
+            embed_tokens,
             blocks: parameters
                 .blocks
                 .iter()

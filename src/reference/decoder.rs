@@ -85,7 +85,7 @@ impl<'a> ReferenceDecoder<'a> {
     /// Feeds the row's token after `history`, which grows by it; returns the logits.
     fn extend(&self, row: &StepRow, history: &mut History) -> Result<Vec<f32>> {
         let model = self.model;
-        let mut x = model.embeddings(&[row.token], None)?;
+        let mut x = model.embeddings(&model.decoder, &[row.token], None)?;
         let sources = &self.sources[row.source as usize];
         for ((block, own), source) in model
             .decoder

@@ -1,5 +1,7 @@
 //! The layers of a block: parameters copied to f32, and their mathematics.
 
+use std::sync::Arc;
+
 use super::linear::Weight;
 use super::quantize::Quantized;
 use super::{Attention, activate, rms_norm};
@@ -12,6 +14,8 @@ use crate::{Activation, T5Config};
 
 /// Encoder or decoder.
 pub(super) struct Stack {
+    /// `[vocab_size, d_model]`
+    pub embed_tokens: Arc<Weight>,
     pub blocks: Vec<Block>,
     pub final_layer_norm: Norm,
 }
@@ -64,6 +68,7 @@ impl Stack {
     pub fn new(
         config: &T5Config,
         parameters: &StackParameters,
+        embed_tokens: Arc<Weight>,
         int8: bool,
         bidirectional: bool,
     ) -> Self {
@@ -85,6 +90,7 @@ impl Stack {
             })
             .collect();
         Stack {
+            embed_tokens,
             blocks,
             final_layer_norm: Norm {
                 weight: parameters.final_layer_norm.to_f32(),

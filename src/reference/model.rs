@@ -1,18 +1,20 @@
 //! The whole model over one sequence.
 
+use std::sync::Arc;
+
 use super::ReferenceDecoder;
 use super::layers::{Stack, View, weight};
 use super::linear::Weight;
-use crate::parameters::Parameters;
+use crate::checkpoint::Tensor;
+use crate::parameters::{Parameters, StackParameters};
 use crate::{Error, Result, T5Config};
 
 /// A T5 model with all its parameters in f32, or in int8 as a device has them.
 pub struct Reference {
     pub(super) config: T5Config,
-    shared: Weight,
-    lm_head: Option<Weight>,
     encoder: Stack,
     pub(super) decoder: Stack,
+    lm_head: Arc<Weight>,
 }
 
 /// What the encoder may be told besides its token ids.
@@ -74,12 +76,19 @@ impl Reference {
     }
 
     fn with_weights(config: &T5Config, parameters: &Parameters, int8: bool) -> Self {
-        let head = parameters.lm_head.as_ref();
+        let shared = Arc::new(weight(&parameters.shared, int8));
+        let table = |own: &Option<Tensor>| match own {
+            Some(own) => Arc::new(weight(own, int8)),
+            None => shared.clone(),
+        };
+        let stack = |parameters: &StackParameters, bidirectional| {
+            let embed_tokens = table(&parameters.embed_tokens);
+            Stack::new(config, parameters, embed_tokens, int8, bidirectional)
+        };
         Reference {
-            shared: weight(&parameters.shared, int8),
-            lm_head: head.map(|head| weight(head, int8)),
-            encoder: Stack::new(config, &parameters.encoder, int8, true),
-            decoder: Stack::new(config, &parameters.decoder, int8, false),
+            encoder: stack(&parameters.encoder, true),
+            decoder: stack(&parameters.decoder, false),
+            lm_head: table(&parameters.lm_head),
             config: config.clone(),
         }
     }
@@ -111,7 +120,7 @@ impl Reference {
     /// # Errors
     /// [`Error::TokenOutOfRange`].
     pub fn encode_with(&self, ids: &[u32], options: EncodeOptions) -> Result<Encoded> {
-        let mut x = self.embeddings(ids, options.inputs_embeds)?;
+        let mut x = self.embeddings(&self.encoder, ids, options.inputs_embeds)?;
         let mut hidden_states = Vec::new();
         let mut attentions = Vec::new();
         for (layer, block) in self.encoder.blocks.iter().enumerate() {
@@ -153,7 +162,7 @@ impl Reference {
         decoder_ids: &[u32],
         options: DecodeOptions,
     ) -> Result<Decoded> {
-        let mut x = self.embeddings(decoder_ids, options.inputs_embeds)?;
+        let mut x = self.embeddings(&self.decoder, decoder_ids, options.inputs_embeds)?;
         let mut hidden_states = Vec::new();
         let mut attentions = Vec::new();
         let mut cross_attentions = Vec::new();
@@ -202,17 +211,25 @@ impl Reference {
         self.config.vocab_size
     }
 
-    /// The tokens' embeddings, `[ids.len(), d_model]`.
+    /// The encoder's embeddings of tokens, `[ids.len(), d_model]`.
     ///
     /// # Errors
     /// [`Error::TokenOutOfRange`].
-    pub fn embed(&self, ids: &[u32]) -> Result<Vec<f32>> {
-        self.embeddings(ids, None)
+    pub fn embed_source(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        self.embeddings(&self.encoder, ids, None)
+    }
+
+    /// The decoder's embeddings of tokens, `[ids.len(), d_model]`.
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`].
+    pub fn embed_target(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        self.embeddings(&self.decoder, ids, None)
     }
 
     /// The head over the decoder's normed output.
     pub(super) fn logits(&self, hidden: &[f32]) -> Vec<f32> {
-        let head = self.lm_head.as_ref().unwrap_or(&self.shared);
+        let head = &self.lm_head;
         let d_model = self.config.d_model;
         if self.config.scale_decoder_outputs {
             let scale = (d_model as f32).powf(-0.5);
@@ -223,8 +240,13 @@ impl Reference {
         }
     }
 
-    /// The embeddings given, or else those of the ids.
-    pub(super) fn embeddings(&self, ids: &[u32], given: Option<&[f32]>) -> Result<Vec<f32>> {
+    /// The embeddings given, or else the stack's of the ids.
+    pub(super) fn embeddings(
+        &self,
+        stack: &Stack,
+        ids: &[u32],
+        given: Option<&[f32]>,
+    ) -> Result<Vec<f32>> {
         if let Some(embeds) = given {
             assert!(embeds.len().is_multiple_of(self.config.d_model));
             return Ok(embeds.to_vec());
@@ -232,7 +254,7 @@ impl Reference {
         let vocab_size = self.config.vocab_size;
         match ids.iter().find(|&&id| id as usize >= vocab_size) {
             Some(&id) => Err(Error::TokenOutOfRange { id, vocab_size }),
-            None => Ok(self.shared.rows(ids, self.config.d_model)),
+            None => Ok(stack.embed_tokens.rows(ids, self.config.d_model)),
         }
     }
 

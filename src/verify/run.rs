@@ -92,23 +92,22 @@ impl Run {
         targets: &[Vec<u32>],
         nudge: f32,
     ) -> Result<Run> {
-        let embeddings = |ids: &[u32]| -> Result<Vec<f32>> {
-            let mut embeddings = reference.embed(ids)?;
+        let nudged = |mut embeddings: Vec<f32>| {
             for (index, value) in embeddings.iter_mut().enumerate() {
                 *value *= 1.0 + nudge * ((index * 7919 % 2003) as f32 / 1001.0 - 1.0);
             }
-            Ok(embeddings)
+            embeddings
         };
         let mut encoded = Vec::new();
         let mut decoded = Vec::new();
         for (input, target) in inputs.iter().zip(targets) {
             let options = reference::EncodeOptions {
-                inputs_embeds: Some(&embeddings(input)?),
+                inputs_embeds: Some(&nudged(reference.embed_source(input)?)),
                 ..Default::default()
             };
             let source = reference.encode_with(input, options)?;
             let options = reference::DecodeOptions {
-                inputs_embeds: Some(&embeddings(target)?),
+                inputs_embeds: Some(&nudged(reference.embed_target(target)?)),
                 ..Default::default()
             };
             let last = &source.hidden_states[source.hidden_states.len() - 1];

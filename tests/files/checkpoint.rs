@@ -35,6 +35,10 @@ impl Tensors {
         )
     }
 
+    fn elements(&self) -> usize {
+        self.0.values().map(|(_, values)| values.len()).sum()
+    }
+
     fn rename(&mut self, from: &str, to: &str) {
         let tensor = self.0.remove(from).unwrap();
         self.0.insert(to.into(), tensor);
@@ -201,9 +205,9 @@ fn the_tree_takes_every_tensor_once() {
             .map(|tensor| (tensor.name.clone(), tensor.shape.clone()))
             .collect();
         assert_eq!(loaded, layout(&config));
-        let elements: usize = source.0.values().map(|(_, values)| values.len()).sum();
-        assert_eq!(parameters.parameter_count(), elements as u64);
-        assert_eq!(parameters.byte_size(), 4 * elements as u64);
+        let elements = source.elements() as u64;
+        assert_eq!(parameters.parameter_count(), elements);
+        assert_eq!(parameters.byte_size(), 4 * elements);
         assert_eq!(parameters.decoder.blocks.len(), 3);
         let last = &parameters.decoder.blocks[2];
         assert!(last.cross_attention.is_some());
@@ -212,37 +216,49 @@ fn the_tree_takes_every_tensor_once() {
     }
 }
 
+/// Every combination of embeddings and head that a file may hold, as transformers gives them to the parts of a model.
 #[test]
-fn the_embedding_goes_by_several_names() {
-    let config = config("");
-    let head = |source: &Tensors| {
-        Parameters::load(source, &config)
-            .unwrap()
-            .lm_head
-            .map(|head| head.to_f32())
-    };
-    for name in [
+fn embeddings_serve_the_same_parts_as_in_transformers() {
+    #[derive(serde::Deserialize)]
+    struct Case {
+        /// What the tables hold, in the order of the names below; 0: not in the file.
+        file: [u8; 4],
+        /// What the encoder's embedding, the decoder's and the head hold.
+        served: [u8; 3],
+        /// Different tables.
+        kept: usize,
+    }
+    let names = [
+        "shared.weight",
         "encoder.embed_tokens.weight",
         "decoder.embed_tokens.weight",
         "lm_head.weight",
-    ] {
+    ];
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/weights/embeddings.json");
+    let cases: Vec<Case> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    assert_eq!(cases.len(), 80);
+    let config = config("");
+    let table = config.vocab_size * config.d_model;
+    let rest = Tensors::of(&config).elements() - table;
+    for Case { file, served, kept } in cases {
         let mut source = Tensors::of(&config);
-        source.rename("shared.weight", name);
+        let (shape, _) = source.0.remove("shared.weight").unwrap();
+        for (name, value) in names.iter().zip(file).filter(|(_, value)| *value != 0) {
+            let values = vec![f32::from(value); table];
+            source.0.insert(name.to_string(), (shape.clone(), values));
+        }
         let parameters = Parameters::load(&source, &config).unwrap();
-        assert_eq!(parameters.shared.name, name);
-        assert!(parameters.lm_head.is_none());
+        let found = [
+            &parameters.encoder.embed_tokens,
+            &parameters.decoder.embed_tokens,
+            &parameters.lm_head,
+        ];
+        let found = found.map(|own| own.as_ref().unwrap_or(&parameters.shared).to_f32()[0] as u8);
+        assert_eq!(found, served, "{file:?}");
+        let count = (rest + kept * table) as u64;
+        assert_eq!(parameters.parameter_count(), count, "{file:?}");
+        assert_eq!(parameters.tensors().len(), layout(&config).len() - 1 + kept);
     }
-    let mut source = Tensors::of(&config);
-    let (shape, shared) = source.0["shared.weight"].clone();
-    // The same values again are the same head; others are a head of their own.
-    source
-        .0
-        .insert("lm_head.weight".into(), (shape.clone(), shared.clone()));
-    assert_eq!(head(&source), None);
-    source
-        .0
-        .insert("lm_head.weight".into(), (shape, vec![0.5; shared.len()]));
-    assert_eq!(head(&source), Some(vec![0.5; shared.len()]));
 }
 
 #[test]
