@@ -12,5 +12,6 @@ cargo clippy --locked --all-targets -- -D warnings
 cargo build --locked
 T5_GPU="${CARGO_TARGET_DIR:-target}/debug/t5-gpu"
 ensure_adapter
+ensure_spirv_val
 "$T5_GPU" devices
 cargo test --locked

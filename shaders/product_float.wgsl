@@ -3,7 +3,8 @@
 
 // What meets one load of weights: VECTORS vec4s of input.
 alias Input = array<vec4<f32>, VECTORS>;
-alias Weights = array<vec4<f32>, VECTORS>;
+// The same type, not one alike: two would be two types in SPIR-V.
+alias Weights = Input;
 alias Sum = f32;
 
 fn load_input(at: u32) -> Input {

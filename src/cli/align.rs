@@ -14,10 +14,10 @@ use t5_gpu::{Error, Result};
 
 use super::Outcome;
 use super::args::TaskArgs;
-use super::generate::{Generating, RequestArgs, one_line};
+use super::generating::{Generating, RequestArgs, one_line};
 use super::heat_map::{HeatMap, write_svg};
+use super::lines::{Answerer, Done, answer_lines};
 use super::request::no_tokenizer;
-use super::serve::{Done, Service, serve};
 
 /// Translate text and show which source words each word comes from
 ///
@@ -68,14 +68,14 @@ impl Align {
             return Err(no_tokenizer().into());
         }
         let window = generating.pipeline.batch_size();
-        let service = Aligning {
+        let answerer = Aligning {
             generating,
             tokens: self.tokens,
             layer: self.layer.map(|layer| layer as usize - 1),
             pictures: self.output.is_some().then(RefCell::default),
         };
-        let outcome = serve(&service, &lines, window, &console);
-        if let (Some(path), Some(pictures)) = (&self.output, &service.pictures) {
+        let outcome = answer_lines(&answerer, &lines, window, &console);
+        if let (Some(path), Some(pictures)) = (&self.output, &answerer.pictures) {
             write_svg(path, &pictures.borrow())?;
         }
         outcome
@@ -157,7 +157,7 @@ impl Aligning {
     }
 }
 
-impl Service for Aligning {
+impl Answerer for Aligning {
     type Request = AlignRequest;
     type Answer = Aligned;
 

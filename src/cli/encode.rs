@@ -12,8 +12,8 @@ use t5_gpu::{Error, Pipeline, Result};
 use super::Outcome;
 use super::args::RunArgs;
 use super::console::Console;
+use super::lines::{Answerer, Done, Lines, answer_lines};
 use super::request::{encode, refuse_unknown, take_source, take_tokens};
-use super::serve::{Done, Lines, Service, serve};
 use super::states::{self, State};
 use super::tensor_file::TensorFile;
 
@@ -65,15 +65,15 @@ impl Encode {
         let lines = Lines::open(&self.run.lines, &console);
         let pipeline = self.run.load.pipeline(&files, &console)?;
         let window = pipeline.batch_size() * 4;
-        let service = Encoding {
+        let answerer = Encoding {
             pipeline,
             trace,
             target: self.target,
             generate: self.generate,
             output: output.map(RefCell::new),
         };
-        let outcome = serve(&service, &lines, window, &console);
-        if let Some(output) = &service.output {
+        let outcome = answer_lines(&answerer, &lines, window, &console);
+        if let Some(output) = &answerer.output {
             output.borrow().write()?;
         }
         outcome
@@ -131,7 +131,7 @@ impl Encoding {
     }
 }
 
-impl Service for Encoding {
+impl Answerer for Encoding {
     type Request = ForwardRequest;
     type Answer = Forward;
 

@@ -16,9 +16,9 @@ use super::Outcome;
 use super::args::{LoadArgs, TaskArgs};
 use super::console::Console;
 use super::corpus::{Corpus, CorpusArgs};
-use super::generate::{DecodingArgs, Generating, one_line};
+use super::generating::{DecodingArgs, Generating, one_line};
+use super::lines::Answerer;
 use super::request::no_tokenizer;
-use super::serve::Service;
 
 /// Translate texts and score the translations against references
 ///

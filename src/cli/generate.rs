@@ -1,16 +1,12 @@
 //! `t5-gpu generate`, and what `translate` and `summarize` share with it.
 
 use clap::Args;
-use serde_json::{Map, Value, json};
-use t5_gpu::pipeline::{Output, Request};
 use t5_gpu::task::Task;
-use t5_gpu::{Error, GenerationConfig, ModelFiles, Pipeline, Result, T5Config};
+use t5_gpu::{Result, T5Config};
 
 use super::Outcome;
-use super::args::{GenerationArgs, RunArgs, TokenSelection};
-use super::console::Console;
-use super::request::{encode, refuse_unknown, take_source};
-use super::serve::{Done, Lines, Service, serve};
+use super::generating::RequestArgs;
+use super::lines::answer_lines;
 use super::stream::Streaming;
 
 /// Text to text, with no prefix added
@@ -52,190 +48,13 @@ impl TextArgs {
     /// Answers all lines, with the task that `choose` finds in the config.
     pub fn run(&self, choose: impl FnOnce(&T5Config) -> Result<Task>) -> Outcome {
         let console = self.request.console();
-        let (lines, mut service) = self.request.open(choose, &console)?;
-        service.with_score = self.with_score;
-        service.token_logprobs = self.token_logprobs;
+        let (lines, mut answerer) = self.request.open(choose, &console)?;
+        answerer.with_score = self.with_score;
+        answerer.token_logprobs = self.token_logprobs;
         if self.stream {
-            return serve(&Streaming(service), &lines, 1, &console);
+            return answer_lines(&Streaming(answerer), &lines, 1, &console);
         }
-        let window = service.pipeline.batch_size() * 8;
-        serve(&service, &lines, window, &console)
+        let window = answerer.pipeline.batch_size() * 8;
+        answer_lines(&answerer, &lines, window, &console)
     }
-}
-
-/// A model, lines and generation options.
-#[derive(Args)]
-pub struct RequestArgs {
-    #[command(flatten)]
-    run: RunArgs,
-    #[command(flatten)]
-    decoding: DecodingArgs,
-}
-
-impl RequestArgs {
-    /// Starts reading lines and loads the model, with the task that `choose` finds in the config.
-    pub fn open(
-        &self,
-        choose: impl FnOnce(&T5Config) -> Result<Task>,
-        console: &Console,
-    ) -> Result<(Lines, Generating)> {
-        self.decoding.options.check_texts(&self.run.lines.texts)?;
-        let files = self.run.load.model.files(self.run.lines.quiet)?;
-        let plan = self.decoding.plan(&files, choose)?;
-        let lines = Lines::open(&self.run.lines, console);
-        let pipeline = self.run.load.pipeline(&files, console)?;
-        Ok((lines, plan.generating(pipeline)?))
-    }
-
-    pub fn console(&self) -> Console {
-        Console::new(self.run.lines.quiet)
-    }
-}
-
-/// How outputs are chosen.
-#[derive(Args)]
-pub struct DecodingArgs {
-    #[command(flatten)]
-    options: GenerationArgs,
-    /// What the output begins with
-    #[arg(long, value_name = "TEXT", conflicts_with = "decoder_input_ids")]
-    target_prefix: Option<String>,
-    /// Where the likeliest tokens are found; with cpu all logits are read back
-    #[arg(long, value_enum, default_value = "gpu")]
-    token_selection: TokenSelection,
-}
-
-impl DecodingArgs {
-    /// Puts together what the model's files, the task that `choose` finds in the config, and the command line say: before
-    /// the weights are loaded, so that what is wrong is told at once.
-    pub fn plan(
-        &self,
-        files: &ModelFiles,
-        choose: impl FnOnce(&T5Config) -> Result<Task>,
-    ) -> Result<Plan> {
-        let task = choose(&files.config()?)?;
-        let mut options = files.generation()?;
-        options.apply_json(&task.options)?;
-        refuse_unknown(&options.apply_json(&self.options.given())?)?;
-        options.validate()?;
-        Ok(Plan {
-            prefix: task.prefix,
-            options,
-            target_prefix: self.target_prefix.clone(),
-            token_selection: self.token_selection,
-        })
-    }
-}
-
-/// What to do with texts once there is a model.
-pub struct Plan {
-    prefix: String,
-    options: GenerationConfig,
-    target_prefix: Option<String>,
-    token_selection: TokenSelection,
-}
-
-impl Plan {
-    /// The plan with the model that it was made for.
-    pub fn generating(mut self, mut pipeline: Pipeline) -> Result<Generating> {
-        if self.token_selection == TokenSelection::Cpu {
-            pipeline = pipeline.choosing_on_cpu();
-        }
-        if let Some(text) = &self.target_prefix {
-            let mut ids = encode(pipeline.tokenizer(), text)?;
-            // The output goes on where the text ends.
-            ids.pop_if(|last| self.options.eos_token_id.contains(last));
-            self.options.decoder_input_ids = ids;
-        }
-        Ok(Generating {
-            pipeline,
-            options: self.options,
-            prefix: self.prefix,
-            with_score: false,
-            token_logprobs: false,
-        })
-    }
-}
-
-/// Requests with defaults for what they do not say.
-pub struct Generating {
-    pub pipeline: Pipeline,
-    options: GenerationConfig,
-    pub prefix: String,
-    with_score: bool,
-    token_logprobs: bool,
-}
-
-impl Service for Generating {
-    type Request = Request;
-    type Answer = Vec<Output>;
-
-    fn read_text(&self, text: &str) -> Result<Request> {
-        let input_ids = encode(self.pipeline.tokenizer(), &format!("{}{text}", self.prefix))?;
-        Ok(Request {
-            token_logprobs: self.token_logprobs,
-            ..Request::new(input_ids, self.options.clone())
-        })
-    }
-
-    fn read_json(&self, mut fields: Map<String, Value>) -> Result<Request> {
-        let input_ids = take_source(&mut fields, self.pipeline.tokenizer(), &self.prefix)?;
-        let token_logprobs = match fields.remove("token_logprobs") {
-            None => self.token_logprobs,
-            Some(Value::Bool(wanted)) => wanted,
-            Some(_) => {
-                return Err(Error::Invalid(
-                    "token_logprobs must be true or false".into(),
-                ));
-            }
-        };
-        let mut options = self.options.clone();
-        refuse_unknown(&options.apply_json(&fields)?)?;
-        Ok(Request {
-            input_ids,
-            options,
-            token_logprobs,
-        })
-    }
-
-    fn answer(&self, requests: &[Request], done: Done<'_, Vec<Output>>) {
-        self.pipeline.generate_each(requests, done);
-    }
-
-    fn write_text(&self, _: &Request, outputs: &Vec<Output>) -> String {
-        let line = |output: &Output| {
-            let text = one_line(output.text.as_deref().unwrap_or_default());
-            match output.score {
-                Some(score) if self.with_score => format!("{score}\t{text}"),
-                _ => text,
-            }
-        };
-        outputs.iter().map(line).collect::<Vec<_>>().join("\n")
-    }
-
-    fn write_json(&self, _: &Request, outputs: &Vec<Output>) -> Map<String, Value> {
-        let output = |output: &Output| {
-            let mut fields = Map::from_iter([("token_ids".to_owned(), json!(output.token_ids))]);
-            fields.extend(
-                output
-                    .text
-                    .as_ref()
-                    .map(|text| ("text".to_owned(), json!(text))),
-            );
-            fields.extend(output.score.map(|score| ("score".to_owned(), json!(score))));
-            fields.extend(
-                output
-                    .token_logprobs
-                    .as_ref()
-                    .map(|logprobs| ("token_logprobs".to_owned(), json!(logprobs))),
-            );
-            Value::Object(fields)
-        };
-        Map::from_iter([("outputs".into(), outputs.iter().map(output).collect())])
-    }
-}
-
-/// A line out for a line in, whatever the model writes.
-pub fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
 }

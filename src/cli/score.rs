@@ -8,8 +8,8 @@ use t5_gpu::{Error, Pipeline, Result};
 use super::Outcome;
 use super::args::RunArgs;
 use super::console::Console;
+use super::lines::{Answerer, Done, Lines, answer_lines};
 use super::request::{encode, refuse_unknown, take_source, take_tokens};
-use super::serve::{Done, Lines, Service, serve};
 
 /// Print the loss of given targets: a line is SOURCE, a tab, TARGET
 #[derive(Args)]
@@ -28,11 +28,11 @@ impl Score {
         let lines = Lines::open(&self.run.lines, &console);
         let pipeline = self.run.load.pipeline(&files, &console)?;
         let window = pipeline.batch_size() * 8;
-        let service = Scoring {
+        let answerer = Scoring {
             pipeline,
             target: self.target,
         };
-        serve(&service, &lines, window, &console)
+        answer_lines(&answerer, &lines, window, &console)
     }
 }
 
@@ -41,7 +41,7 @@ struct Scoring {
     target: Option<String>,
 }
 
-impl Service for Scoring {
+impl Answerer for Scoring {
     type Request = ScoreRequest;
     type Answer = Scored;
 

@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 use t5_gpu::pipeline::Request;
 use t5_gpu::{Error, Result};
 
-use super::generate::{Generating, one_line};
-use super::serve::{Done, Service};
+use super::generating::{Generating, one_line};
+use super::lines::{Answerer, Done};
 
 /// Prints while it answers; what is left to print in the end is the end of the line.
 pub struct Streaming(pub Generating);
 
-impl Service for Streaming {
+impl Answerer for Streaming {
     type Request = Request;
     type Answer = ();
 

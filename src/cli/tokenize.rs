@@ -10,8 +10,8 @@ use t5_gpu::tokenizer::Tokenizer;
 use super::Outcome;
 use super::args::{LineArgs, ModelArg};
 use super::console::Console;
+use super::lines::{Answerer, Done, Lines, answer_lines};
 use super::request::{no_tokenizer, refuse_unknown, take_source};
-use super::serve::{Done, Lines, Service, serve};
 
 /// Turn text into token ids; needs no weights and no GPU
 #[derive(Args)]
@@ -33,12 +33,12 @@ impl Tokenize {
             .small_files(self.lines.quiet)?
             .tokenizer()?
             .ok_or_else(no_tokenizer)?;
-        let service = Tokenizing {
+        let answerer = Tokenizing {
             tokenizer,
             tokens: self.tokens,
         };
-        serve(
-            &service,
+        answer_lines(
+            &answerer,
             &Lines::open(&self.lines, &console),
             1024,
             &console,
@@ -51,7 +51,7 @@ struct Tokenizing {
     tokens: bool,
 }
 
-impl Service for Tokenizing {
+impl Answerer for Tokenizing {
     type Request = Vec<u32>;
     type Answer = ();
 

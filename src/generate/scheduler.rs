@@ -1,5 +1,5 @@
 use std::collections::VecDeque;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use super::beam::BeamSearch;
 use super::chain::Chain;
@@ -20,13 +20,14 @@ pub trait Observer {
         Ok(())
     }
 
-    /// Request number `request` is complete.
+    /// Request number `request` is complete. Where nobody wants the others any more, the generation ends with what
+    /// there is.
     ///
     /// # Errors
     /// As [`Self::token`].
-    fn finished(&mut self, request: usize, outputs: &[Output]) -> Result<()> {
+    fn finished(&mut self, request: usize, outputs: &[Output]) -> Result<ControlFlow<()>> {
         let _ = (request, outputs);
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -144,6 +145,8 @@ struct Batch<'a> {
     /// By request, how many of its searches are not done.
     unfinished: Vec<usize>,
     observer: &'a mut dyn Observer,
+    /// Whether the observer wants no more.
+    is_broken_off: bool,
     /// A thread's memory to work in each.
     scratch: Vec<Vec<f32>>,
 }
@@ -162,6 +165,7 @@ impl<'a> Batch<'a> {
             turns,
             outputs,
             observer,
+            is_broken_off: false,
             scratch: vec![Vec::new(); threads.min(MAX_THREADS)],
         }
     }
@@ -170,8 +174,10 @@ impl<'a> Batch<'a> {
         let vocab_size = decoder.vocab_size();
         let mut rows = Vec::new();
         loop {
-            self.enter(decoder)?;
-            if self.running.is_empty() {
+            if !self.is_broken_off {
+                self.enter(decoder)?;
+            }
+            if self.running.is_empty() || self.is_broken_off {
                 return Ok(self.outputs);
             }
             rows.clear();
@@ -255,7 +261,7 @@ impl<'a> Batch<'a> {
             for tokens in tokens.chunks_exact(rows.len()) {
                 self.advance(1, &|rows| StepResult::Argmax(tokens[rows.start]))?;
             }
-            if self.undone().next().is_none() {
+            if self.is_broken_off || self.undone().next().is_none() {
                 break;
             }
             steps = ahead;
@@ -316,7 +322,11 @@ impl<'a> Batch<'a> {
                 self.unfinished[request] -= 1;
                 if self.unfinished[request] == 0 {
                     self.turns.free.push(active.place);
-                    self.observer.finished(request, &self.outputs[request])?;
+                    let flow = self.observer.finished(request, &self.outputs[request])?;
+                    if flow.is_break() {
+                        self.is_broken_off = true;
+                        return Ok(());
+                    }
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! The encoder: a padded batch of token ids to hidden states that stay on the GPU.
 
 use super::Model;
-use super::stack::{Batch, StackOptions};
+use super::batch::Batch;
+use super::stack::StackOptions;
 use super::trace::{Trace, TraceOptions};
 use crate::Result;
 use crate::gpu::{Plan, Texels};

@@ -1,29 +1,12 @@
 //! A stack over whole padded batches: the encoder, and the decoder when it is fed whole targets.
 
-use std::sync::Arc;
-
 use super::Model;
+use super::batch::Batch;
 use super::trace::{TraceBuffers, TraceOptions};
 use super::weights::{CrossAttention, FeedForward, Stack};
 use crate::gpu::{Buffer, Plan, Texels};
-use crate::ops::{Attention, AttentionArgs, Embed, Epilogue, Linear, Matrix, RmsNorm, Staged};
+use crate::ops::{Attention, AttentionArgs, Epilogue, Linear, Matrix, RmsNorm, Staged};
 use crate::{Error, Result};
-
-/// Sequences side by side, padded to the longest.
-pub(super) struct Batch {
-    pub lengths: Vec<usize>,
-    /// Positions a sequence.
-    pub width: usize,
-    /// `[batch, width]` u32, 0 where a key is hidden.
-    pub mask: Arc<Buffer>,
-}
-
-impl Batch {
-    /// Rows of every activation, padding included.
-    pub fn rows(&self) -> usize {
-        self.lengths.len() * self.width
-    }
-}
 
 /// What a run of a stack depends on besides its input.
 pub(super) struct StackOptions<'a> {
@@ -62,83 +45,6 @@ struct StackRun<'a> {
 }
 
 impl Model {
-    /// Puts sequences side by side and their embeddings (those given, or else the stack's of the ids) into the residual
-    /// stream.
-    pub(super) fn batch(
-        &self,
-        stack: &Stack,
-        ids: &[Vec<u32>],
-        embeds: Option<&[Vec<f32>]>,
-        mask: Option<&[Vec<bool>]>,
-        plan: &mut Plan,
-    ) -> Result<(Batch, Texels)> {
-        let (gpu, d_model, padded) = (&self.gpu, self.config.d_model, self.dims.d_model);
-        let lengths: Vec<usize> = match embeds {
-            Some(embeds)
-                if embeds
-                    .iter()
-                    .any(|states| !states.len().is_multiple_of(d_model)) =>
-            {
-                return Err(Error::Invalid(format!(
-                    "embeddings must be rows of d_model = {d_model}"
-                )));
-            }
-            Some(embeds) => embeds.iter().map(|states| states.len() / d_model).collect(),
-            None => ids.iter().map(Vec::len).collect(),
-        };
-        if lengths.contains(&0) {
-            return Err(Error::Invalid(
-                "an input has no tokens: give at least one token id".into(),
-            ));
-        }
-        let width = lengths.iter().copied().max().unwrap_or(1);
-        let mut keys = vec![0u32; lengths.len() * width];
-        for (row, length) in lengths.iter().enumerate() {
-            let keys = &mut keys[row * width..][..*length];
-            match mask {
-                None => keys.fill(1),
-                Some(mask) if mask.len() == lengths.len() && mask[row].len() == *length => {
-                    keys.iter_mut()
-                        .zip(&mask[row])
-                        .for_each(|(key, visible)| *key = u32::from(*visible));
-                }
-                Some(_) => {
-                    return Err(Error::Invalid(
-                        "an attention mask must be as long as its input".into(),
-                    ));
-                }
-            }
-        }
-        let batch = Batch {
-            lengths,
-            width,
-            mask: Arc::new(gpu.buffer_from("the attention mask", &keys)?),
-        };
-        let bytes = (batch.rows() * padded * 4) as u64;
-        let x = match embeds {
-            None => {
-                self.check_tokens(ids.iter().flatten().copied())?;
-                let mut flat = vec![0u32; batch.rows()];
-                for (row, ids) in ids.iter().enumerate() {
-                    flat[row * width..][..ids.len()].copy_from_slice(ids);
-                }
-                let flat = gpu.buffer_from("token ids", &flat)?;
-                let x = gpu.texels("hidden states", bytes)?;
-                Embed::new(gpu, &flat, 1, &stack.embed_tokens, &x).record(gpu, batch.rows(), plan);
-                x
-            }
-            Some(embeds) => gpu.texels_filled("hidden states", bytes, |write| {
-                for (row, states) in embeds.iter().enumerate() {
-                    for (position, state) in states.chunks_exact(d_model).enumerate() {
-                        let offset = (row * width + position) * padded * 4;
-                        write(offset as u64, bytemuck::cast_slice(state));
-                    }
-                }
-            })?,
-        };
-        Ok((batch, x))
-    }
-
     /// Records the stack over `x`, the residual stream; returns its output after the final norm, and the trace.
     pub(super) fn record_stack(
         &self,

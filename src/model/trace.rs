@@ -1,7 +1,7 @@
 //! What a stack computes on its way, brought back for looking inside.
 
 use super::Model;
-use super::stack::Batch;
+use super::batch::Batch;
 use crate::Result;
 use crate::gpu::{Buffer, Texels};
 

@@ -315,11 +315,8 @@ impl Pipeline {
             told,
             flow: ControlFlow::Continue(()),
         };
-        let outcome = generate::generate_in_turn(&mut decoder, &requests, places, &mut teller);
-        match teller.flow {
-            ControlFlow::Break(()) => Ok(teller.flow),
-            ControlFlow::Continue(()) => outcome.map(|_| teller.flow),
-        }
+        generate::generate_in_turn(&mut decoder, &requests, places, &mut teller)?;
+        Ok(teller.flow)
     }
 
     /// The text begins with the decoder prefix, as the sequences of transformers do; the token ids do not.
@@ -374,17 +371,14 @@ struct Teller<'a> {
 }
 
 impl Observer for Teller<'_> {
-    fn finished(&mut self, index: usize, outputs: &[generate::Output]) -> Result<()> {
+    fn finished(&mut self, index: usize, outputs: &[generate::Output]) -> Result<ControlFlow<()>> {
         let request = &self.requests[index];
         let outputs = outputs
             .iter()
             .map(|output| self.pipeline.output(output.clone(), request))
             .collect::<Result<_>>()?;
         self.flow = (self.told)(index, outputs);
-        match self.flow {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(Error::Invalid("nobody listens any more".into())),
-        }
+        Ok(self.flow)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The scheduler: many requests together, streaming, stopping.
 
+use std::ops::ControlFlow;
+
 use proptest::prelude::*;
 use t5_gpu::generate::{
     Observer, Output, Request, StepDecoder, StepRow, generate, generate_in_turn,
@@ -239,6 +241,8 @@ struct Listener {
     tokens: std::collections::BTreeMap<(usize, usize), Vec<u32>>,
     finished: Vec<usize>,
     stop_after: Option<usize>,
+    /// Requests after which there are enough.
+    wanted: Option<usize>,
 }
 
 impl Observer for Listener {
@@ -256,15 +260,41 @@ impl Observer for Listener {
         }
     }
 
-    fn finished(&mut self, request: usize, outputs: &[Output]) -> Result<()> {
+    fn finished(&mut self, request: usize, outputs: &[Output]) -> Result<ControlFlow<()>> {
         self.finished.push(request);
         for (sequence, output) in outputs.iter().enumerate() {
             if let Some(heard) = self.tokens.get(&(request, sequence)) {
                 assert_eq!(heard, &output.token_ids);
             }
         }
-        Ok(())
+        Ok(match self.wanted {
+            Some(wanted) if self.finished.len() >= wanted => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
     }
+}
+
+#[test]
+fn an_observer_that_has_enough_ends_the_generation() {
+    // Two of three are finished by the same step.
+    let requests: Vec<_> = [2, 2, 9]
+        .map(|max_new_tokens| GenerationConfig {
+            max_new_tokens: Some(max_new_tokens),
+            eos_token_id: Vec::new(),
+            ..toy::config()
+        })
+        .into_iter()
+        .zip(0..)
+        .map(|(config, source)| Request::new(source, vec![1], config))
+        .collect();
+    let mut listener = Listener {
+        wanted: Some(1),
+        ..Listener::default()
+    };
+    let outputs = generate(&mut noisy(30, 4.0), &requests, &mut listener).unwrap();
+    assert_eq!(listener.finished, [0]);
+    assert_eq!(outputs[0][0].token_ids.len(), 2);
+    assert!(outputs[2][0].token_ids.is_empty());
 }
 
 #[test]

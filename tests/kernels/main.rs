@@ -10,6 +10,7 @@ mod copy;
 mod embed;
 mod linear;
 mod rms_norm;
+mod spirv;
 mod top_k;
 mod translation;
 

@@ -16,7 +16,7 @@ use super::input::lines_of;
 use super::{Failure, Outcome};
 
 /// What a command makes of its lines.
-pub trait Service {
+pub trait Answerer {
     type Request;
     type Answer;
 
@@ -135,10 +135,15 @@ enum Place {
 }
 
 /// Answers all lines, `window` of them at a time, in order.
-pub fn serve<S: Service>(service: &S, lines: &Lines, window: usize, console: &Console) -> Outcome {
+pub fn answer_lines<A: Answerer>(
+    answerer: &A,
+    lines: &Lines,
+    window: usize,
+    console: &Console,
+) -> Outcome {
     let bar = console.lines(lines.total);
     let mut writer = Writer {
-        service,
+        answerer,
         jsonl: lines.jsonl,
         failed: false,
     };
@@ -159,13 +164,13 @@ pub fn serve<S: Service>(service: &S, lines: &Lines, window: usize, console: &Co
     }
 }
 
-struct Writer<'s, S: Service> {
-    service: &'s S,
+struct Writer<'a, A: Answerer> {
+    answerer: &'a A,
     jsonl: bool,
     failed: bool,
 }
 
-impl<S: Service> Writer<'_, S> {
+impl<A: Answerer> Writer<'_, A> {
     fn answer(&mut self, lines: Vec<Line>) -> Outcome {
         let mut requests = Vec::new();
         let mut places: VecDeque<(String, Place)> = VecDeque::new();
@@ -185,11 +190,11 @@ impl<S: Service> Writer<'_, S> {
             };
             places.push_back((name, place));
         }
-        let mut answers: Vec<Option<Result<S::Answer>>> = requests.iter().map(|_| None).collect();
-        let service = self.service;
+        let mut answers: Vec<Option<Result<A::Answer>>> = requests.iter().map(|_| None).collect();
+        let answerer = self.answerer;
         let mut outcome = self.print(&mut places, &requests, &mut answers);
         if outcome.is_ok() {
-            service.answer(&requests, &mut |index, answer| {
+            answerer.answer(&requests, &mut |index, answer| {
                 answers[index] = Some(answer);
                 outcome = self.print(&mut places, &requests, &mut answers);
                 if outcome.is_ok() {
@@ -203,18 +208,18 @@ impl<S: Service> Writer<'_, S> {
     }
 
     /// `None` for a blank line.
-    fn parse(&self, line: Line) -> Option<(Value, Result<S::Request>)> {
+    fn parse(&self, line: Line) -> Option<(Value, Result<A::Request>)> {
         let name = line.name();
         let (id, request) = match line.content {
             Err(error) => (Value::Null, Err(error)),
             Ok(text) if text.trim().is_empty() => return None,
             Ok(text) if line.is_argument || !self.jsonl => {
-                (Value::from(line.number - 1), self.service.read_text(&text))
+                (Value::from(line.number - 1), self.answerer.read_text(&text))
             }
             Ok(text) => match serde_json::from_str::<Value>(&text) {
                 Ok(Value::Object(mut fields)) => {
                     let id = fields.remove("id").unwrap_or(Value::Null);
-                    (id, self.service.read_json(fields))
+                    (id, self.answerer.read_json(fields))
                 }
                 Ok(_) => (
                     Value::Null,
@@ -232,8 +237,8 @@ impl<S: Service> Writer<'_, S> {
     fn print(
         &mut self,
         places: &mut VecDeque<(String, Place)>,
-        requests: &[S::Request],
-        answers: &mut [Option<Result<S::Answer>>],
+        requests: &[A::Request],
+        answers: &mut [Option<Result<A::Answer>>],
     ) -> Outcome {
         let mut out = io::stdout().lock();
         let mut printed = false;
@@ -255,7 +260,7 @@ impl<S: Service> Writer<'_, S> {
                     let request = &requests[index];
                     let answer = answers[index].take().expect("checked above");
                     let answer = answer.and_then(|answer| {
-                        self.service.keep(&key(&id, number), request, &answer)?;
+                        self.answerer.keep(&key(&id, number), request, &answer)?;
                         Ok((request, answer))
                     });
                     (id, answer.map_err(|error| at(&name, error)))
@@ -264,11 +269,11 @@ impl<S: Service> Writer<'_, S> {
             match (answer, self.jsonl) {
                 (Ok((request, answer)), true) => {
                     let mut object = Map::from_iter([("id".to_owned(), id)]);
-                    object.extend(self.service.write_json(request, &answer));
+                    object.extend(self.answerer.write_json(request, &answer));
                     writeln!(out, "{}", Value::Object(object))?;
                 }
                 (Ok((request, answer)), false) => {
-                    writeln!(out, "{}", self.service.write_text(request, &answer))?
+                    writeln!(out, "{}", self.answerer.write_text(request, &answer))?
                 }
                 (Err(error), true) => {
                     self.failed = true;
