@@ -13,8 +13,9 @@ import string
 import unicodedata
 
 MANY = {"tatoeba": 2}
-LONGEST = 250
-SIGNS = string.ascii_letters + string.digits + " äöüÄÖÜßé" + ".,:;!?'\"()-–/%+€„“"
+LONGEST = 320
+# With what placeholders, paths, tags and amounts in interface texts are written with.
+SIGNS = string.ascii_letters + string.digits + " äöüÄÖÜßé" + ".,:;!?'\"()-–/%+€„“" + "{}[]<>$&@#*_=|\\~°£²×"
 STEPS = ["raw", "empty or identical", "no words", "too long", "lengths differ", "unknown signs", "doubled", "kept"]
 
 
@@ -38,7 +39,7 @@ def verdict(source, target, signs):
     if not source or not target or source == target or (source.lower() == target.lower() and len(source) > 12):
         return "empty or identical"
     letters = sum(map(str.isalpha, source)), sum(map(str.isalpha, target))
-    if min(letters) < 2 or min(letters[0] / len(source), letters[1] / len(target)) < 0.6:
+    if min(letters) < 2 or min(letters[0] / len(source), letters[1] / len(target)) < 0.5:
         return "no words"
     if max(len(source), len(target)) > LONGEST:
         return "too long"

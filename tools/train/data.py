@@ -7,36 +7,43 @@ import torch
 
 
 class Mixture:
-    def __init__(self, rows, tokenizer, prefix, shares, longest=64, block=20000, seed=1, join=0.0):
-        """rows: (kind, source, target); shares: kind to its part of the pairs; join: how many of the
-        sentences follow another one in the same line."""
+    def __init__(self, rows, tokenizer, prefixes, shares, longest=64, block=20000, seed=1, join=0.0):
+        """rows: (kind, source, target); prefixes: what stands before the source, and, for a model of two
+        directions, before the target when that is the source; shares: kind to its part of the pairs;
+        join: how many of the sentences follow another one in the same line."""
         self.kinds, self.block, self.seed, self.longest, self.join = {}, block, seed, longest, join
-        self.prefix = len(tokenizer(prefix.strip()).input_ids) - 1
         self.ends = [tokenizer("a" + sign).input_ids[-2] for sign in ".?!"]
         total = sum(shares.get(kind, 0) for kind in {r[0] for r in rows})
         for kind in sorted({r[0] for r in rows}):
             if not shares.get(kind):
                 continue
             mine = [r for r in rows if r[0] == kind]
-            sources = tokenizer([prefix + r[1] for r in mine]).input_ids
-            targets = tokenizer([r[2] for r in mine]).input_ids
-            pairs = [(np.array(a, np.int16), np.array(b, np.int16)) for a, b in zip(sources, targets)
-                     if len(a) <= longest + 6 and len(b) <= longest]
+            pairs = []
+            for prefix, (one, other) in zip(prefixes, ((1, 2), (2, 1))):
+                before = len(tokenizer(prefix.strip()).input_ids) - 1
+                sources = tokenizer([prefix + r[one] for r in mine]).input_ids
+                targets = tokenizer([r[other] for r in mine]).input_ids
+                pairs += [(np.array(a, np.int16), np.array(b, np.int16), before) for a, b in zip(sources, targets)
+                          if len(a) <= longest + before and len(b) <= longest]
             self.kinds[kind] = (pairs, round(block * shares[kind] / total))
 
     def joined(self, pairs, rng):
         """Some sentences with the one before them as one pair: a model learns that lines go on."""
-        out = []
-        for source, target in pairs:
-            before = out[-1] if out and rng.random() < self.join else None
-            if before and before[0][-2] in self.ends and source[-2] in self.ends and len(before[0]) + len(source) <= self.longest:
-                out.pop()
-                source, target = np.append(before[0][:-1], source[self.prefix:]), np.append(before[1][:-1], target)
+        out, last = [], {}
+        for source, target, prefix in pairs:
+            direction = tuple(source[:prefix])
+            place = last.get(direction)
+            if place is not None and rng.random() < self.join:
+                before, after = out[place]
+                if before[-2] in self.ends and source[-2] in self.ends and len(before) + len(source) <= self.longest:
+                    out[place] = np.append(before[:-1], source[prefix:]), np.append(after[:-1], target)
+                    continue
+            last[direction] = len(out)
             out.append((source, target))
         return out
 
     def pairs(self, number):
-        """The pairs of a block: every kind goes through its own shuffles without end."""
+        """The pairs of a block: every kind goes through its own shuffles, of both directions, without end."""
         out = []
         for index, (kind, (pairs, count)) in enumerate(self.kinds.items()):
             for position in range(number * count, (number + 1) * count):

@@ -60,7 +60,7 @@ def loss(model, batch, smoothing, drop):
     encoded = dropped(norm(x, model.encoder.final_layer_norm.weight), drop)
 
     length, hidden = inputs.shape[1], hidden.to(BF16)
-    later = torch.full((length, length), FORBIDDEN).triu(1)
+    later = torch.full((length, length), FORBIDDEN, device=inputs.device).triu(1)
     bias = (model.decoder.block[0].layer[0].SelfAttention.compute_bias(length, length) + later).to(BF16)
     x = dropped(F.embedding(inputs, embedding), drop)
     for block in model.decoder.block:

@@ -31,7 +31,8 @@ def arguments():
     parser.add_argument("--train", required=True, nargs="+", help="TSV: kind, source, target")
     parser.add_argument("--valid", required=True, help="TSV: source, target")
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--prefix", default="translate English to German: ")
+    parser.add_argument("--prefix", nargs="+", default=["translate English to German: ", "translate German to English: "],
+                        help="one for source to target; a second one: the model learns target to source as well")
     parser.add_argument("--mix", default="", help="kind=share,...: parts of the pairs; default: by size")
     parser.add_argument("--until", help="HH:MM (local time) at which to end")
     parser.add_argument("--minutes", type=float, help="or how long, from the first start")
@@ -45,6 +46,8 @@ def arguments():
     parser.add_argument("--join", type=float, default=0.1, help="part of the sentences that follow another in one line")
     parser.add_argument("--ema", type=float, default=0.998)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="at most; one while others compute")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--longest", type=int, default=80, help="tokens of a sentence; longer pairs are left out")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save-every", type=float, default=5, help="minutes")
     parser.add_argument("--validate-every", type=float, default=20, help="minutes")
@@ -75,19 +78,23 @@ def build(args):
 
 
 def validate(model, ema, tokenizer, args):
-    """chrF of greedy translations by the averaged weights; one of them to look at."""
+    """chrF of greedy translations by the averaged weights and one of them to look at, for each direction."""
     rows = [line.rstrip("\n").split("\t")[:2] for line in open(args.valid, encoding="utf-8")]
     own = [p.detach().clone() for p in model.parameters()]
     swap(model, ema)
     model.eval()
-    out = []
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        for start in range(0, len(rows), 100):
-            batch = tokenizer([args.prefix + s for s, _ in rows[start:start + 100]], padding=True, return_tensors="pt")
-            out += tokenizer.batch_decode(model.generate(**batch, max_new_tokens=60), skip_special_tokens=True)
+    scores, samples = [], []
+    with torch.no_grad(), torch.autocast(args.device, torch.bfloat16):
+        for prefix, pairs in zip(args.prefix, (rows, [(t, s) for s, t in rows])):
+            out = []
+            for start in range(0, len(pairs), 100):
+                batch = tokenizer([prefix + s for s, _ in pairs[start:start + 100]], padding=True, return_tensors="pt")
+                out += tokenizer.batch_decode(model.generate(**batch.to(args.device), max_new_tokens=60), skip_special_tokens=True)
+            scores.append(round(sacrebleu.corpus_chrf(out, [[t for _, t in pairs]]).score, 2))
+            samples.append(out[-1])
     model.train()
     swap(model, own)
-    return sacrebleu.corpus_chrf(out, [[t for _, t in rows]]).score, out[-1]
+    return scores, samples
 
 
 def threads(most):
@@ -110,7 +117,7 @@ def main():
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     model, tokenizer = build(args)
-    model.train()
+    model.to(args.device).train()
     optimizer = torch.optim.Adafactor(model.parameters(), lr=args.lr)
     # Shapes differ from batch to batch, threads from minute to minute.
     torch._inductor.config.cpp.dynamic_threads = True
@@ -119,10 +126,10 @@ def main():
     state = {"step": 0, "block": 0, "batch": 0, "begin": time.time(), "tokens": 0}
     last = args.out / "last.pt"
     if last.exists():
-        saved = torch.load(last, weights_only=False)
+        saved = torch.load(last, weights_only=False, map_location=args.device)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
-        torch.set_rng_state(saved["rng"])
+        torch.set_rng_state(saved["rng"].cpu())
         ema, state = saved["ema"], saved["state"]
         if args.anew:
             state["begin"] = time.time()
@@ -130,7 +137,7 @@ def main():
     rows = [tuple(line.rstrip("\n").split("\t")[:3]) for path in args.train for line in open(path, encoding="utf-8")]
     sizes = {kind: sum(r[0] == kind for r in rows) for kind in {r[0] for r in rows}}
     shares = {k: float(v) for k, v in (m.split("=") for m in args.mix.split(","))} if args.mix else sizes
-    mixture = Mixture(rows, tokenizer, args.prefix, shares, seed=args.seed, join=args.join)
+    mixture = Mixture(rows, tokenizer, args.prefix, shares, args.longest, seed=args.seed, join=args.join)
     log = open(args.out / "log.jsonl", "a", encoding="utf-8")
 
     def record(**what):
@@ -154,7 +161,7 @@ def main():
             done = (time.time() - state["begin"]) / (end - state["begin"])
             for group in optimizer.param_groups:
                 group["lr"] = rate(args, state["step"], done)
-            loss = compiled(model, batch, args.smoothing, args.dropout)
+            loss = compiled(model, [t.to(args.device) for t in batch], args.smoothing, args.dropout)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -175,7 +182,7 @@ def main():
                 saved_at = now
             if now - validated_at > 60 * args.validate_every:
                 chrf, sample = validate(model, ema, tokenizer, args)
-                record(chrf=round(chrf, 2), sample=sample)
+                record(chrf=chrf, sample=sample)
                 validated_at = now
         if state["batch"] >= len(batches):
             state["block"], state["batch"] = state["block"] + 1, 0
@@ -183,7 +190,7 @@ def main():
     if stopped:
         return
     chrf, sample = validate(model, ema, tokenizer, args)
-    record(event="end", chrf=round(chrf, 2), sample=sample)
+    record(event="end", chrf=chrf, sample=sample)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """A T5 tokenizer of one's own: SentencePiece unigram pieces, then 100 sentinels.
 
-    python train_tokenizer.py train.tsv --pieces 6000 --out DIR
+    python train_tokenizer.py train.tsv --pieces 8000 --out DIR
 
 Writes spiece.model, tokenizer.json (the same for the `tokenizers` library), tokenizer_config.json,
-and a config.json of a 6+2-layer model with an embedding row for each piece and sentinel: all that
+and a config.json of an 8+2-layer model with an embedding row for each piece and sentinel: all that
 `train.py --init scratch` asks for. 0 is padding, 1 the end, 2 the unknown, as T5 has it."""
 import argparse
 import collections
@@ -18,7 +18,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 
 SENTINELS = 100
 CONFIG = {"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "d_model": 256, "d_kv": 64, "num_heads": 4,
-          "d_ff": 1024, "num_layers": 6, "num_decoder_layers": 2, "feed_forward_proj": "relu", "dropout_rate": 0.05,
+          "d_ff": 1024, "num_layers": 8, "num_decoder_layers": 2, "feed_forward_proj": "relu", "dropout_rate": 0.05,
           "relative_attention_num_buckets": 32, "relative_attention_max_distance": 128, "layer_norm_epsilon": 1e-6,
           "initializer_factor": 1.0, "is_encoder_decoder": True, "use_cache": True, "n_positions": 512,
           "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0, "tie_word_embeddings": True}
@@ -36,10 +36,10 @@ def weighted(rows, weights, seed=1):
     return out
 
 
-def learn(rows, pieces, prefix):
+def learn(rows, pieces, prefixes):
     """Pieces of both sides together (source and target share the embedding)."""
     lines = (text for row in rows for text in row[1:3])
-    extra = (prefix for _ in range(len(rows) // 50))
+    extra = (prefix for prefix in prefixes for _ in range(len(rows) // 50))
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=(line for part in (lines, extra) for line in part), model_writer=model, model_type="unigram",
@@ -66,9 +66,9 @@ def fast(blob):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus", help="TSV: kind, source, target")
-    parser.add_argument("--pieces", type=int, default=6000)
+    parser.add_argument("--pieces", type=int, default=8000)
     parser.add_argument("--weights", default="", help="kind=times,...: words of which kinds deserve pieces")
-    parser.add_argument("--prefix", default="translate English to German: ")
+    parser.add_argument("--prefix", nargs="+", default=["translate English to German: ", "translate German to English: "])
     parser.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
     rows = [line.rstrip("\n").split("\t") for line in open(args.corpus, encoding="utf-8")]

@@ -39,7 +39,7 @@ def cut(text):
     return out
 
 
-def align(english, german):
+def align(english, german, strip=strip):
     """Sentence pairs where both sides have equally many of similar length, else the whole."""
     pairs = []
     left, right = paragraphs(english), paragraphs(german)
