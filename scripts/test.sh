@@ -14,4 +14,5 @@ T5_GPU="${CARGO_TARGET_DIR:-target}/debug/t5-gpu"
 ensure_adapter
 ensure_spirv_val
 "$T5_GPU" devices
-cargo test --locked
+# Validation layers, where they are installed, would slow down every test: scripts/devices.sh has them look on.
+WGPU_VALIDATION=0 cargo test --locked

@@ -12,7 +12,7 @@ use t5_gpu::{LoadOptions, ModelFiles, Pipeline, Result, T5Config, WeightDType, h
 use super::console::Console;
 
 /// Which model, and nothing else.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct ModelArg {
     /// A directory, a hub id (google-t5/t5-small, ID@REVISION) or a short name (t5-small) of a T5-family model
     /// [default: the model in the binary]

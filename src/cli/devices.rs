@@ -37,7 +37,8 @@ impl Devices {
     }
 }
 
-fn describe(device: &DeviceInfo) -> String {
+/// For people to read.
+pub fn describe(device: &DeviceInfo) -> String {
     let mark = if device.default { " (default)" } else { "" };
     let features = if device.features.is_empty() {
         "none".into()

@@ -18,6 +18,7 @@ mod models;
 mod module_tree;
 mod pull;
 mod random;
+mod report;
 mod request;
 mod score;
 mod states;
@@ -56,6 +57,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Devices(devices::Devices),
     Bench(bench::Bench),
+    Report(report::Report),
     Random(random::Random),
     Pull(pull::Pull),
     Models(models::Models),
@@ -116,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Random(command) => command.run(),
         Command::Pull(command) => command.run(),
         Command::Models(command) => command.run(),

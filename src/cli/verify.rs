@@ -61,7 +61,39 @@ const TEXTS: [&str; 4] = [
 const LENGTHS: [usize; 4] = [11, 1, 100, 33];
 
 impl Verify {
+    /// The check that `t5-gpu report` makes.
+    pub fn short(model: ModelArg, device: Option<String>, dtype: WeightDType) -> Verify {
+        Verify {
+            model,
+            device,
+            dtype,
+            new_tokens: 4,
+            published_as: None,
+            answers: None,
+            json: false,
+            quiet: true,
+            texts: Vec::new(),
+        }
+    }
+
     pub fn run(self) -> Outcome {
+        let report = self.report()?;
+        let mut out = io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", report.json())?;
+        } else {
+            write!(out, "{}", report.table())?;
+        }
+        out.flush()?;
+        if report.failures() == 0 {
+            Ok(())
+        } else {
+            Err(Failure::Told)
+        }
+    }
+
+    /// Makes the comparisons.
+    pub fn report(&self) -> Result<Report> {
         let console = Console::new(self.quiet);
         let id = self.id();
         let known = self.known(id.as_deref())?;
@@ -79,27 +111,15 @@ impl Verify {
         let comparison = verify::compare(&pipeline, &reference, &inputs, self.new_tokens as usize)?;
         drop(reference);
         let answers: Vec<Check> = known.iter().map(|known| known.check(&pipeline)).collect();
-        let report = Report {
+        Ok(Report {
             model: self.model.name(),
-            model_type: &files.config_json()?["model_type"],
-            device: pipeline.device(),
+            model_type: files.config_json()?["model_type"].clone(),
+            device: pipeline.device().clone(),
             dtype: self.dtype,
             inputs: inputs.iter().map(Vec::len).collect(),
             comparison,
             answers,
-        };
-        let mut out = io::stdout().lock();
-        if self.json {
-            writeln!(out, "{}", report.json())?;
-        } else {
-            write!(out, "{}", report.table())?;
-        }
-        out.flush()?;
-        if report.failures() == 0 {
-            Ok(())
-        } else {
-            Err(Failure::Told)
-        }
+        })
     }
 
     /// The hub id of the checkpoint that this is, as far as the user says. A config's `_name_or_path` does not tell: a
@@ -168,10 +188,11 @@ impl Verify {
     }
 }
 
-struct Report<'a> {
+/// What a check found.
+pub struct Report {
     model: String,
-    model_type: &'a Value,
-    device: &'a DeviceInfo,
+    model_type: Value,
+    device: DeviceInfo,
     dtype: WeightDType,
     /// Tokens of each.
     inputs: Vec<usize>,
@@ -179,8 +200,9 @@ struct Report<'a> {
     answers: Vec<Check>,
 }
 
-impl Report<'_> {
-    fn failures(&self) -> usize {
+impl Report {
+    /// How many checks are out of bounds.
+    pub fn failures(&self) -> usize {
         let Comparison { stages, tokens } = &self.comparison;
         let missed = |check: &&Check| matches!(check.verdict, Verdict::Missed(_));
         stages.iter().filter(|stage| !stage.is_ok()).count()
@@ -196,8 +218,9 @@ impl Report<'_> {
         }
     }
 
-    fn table(&self) -> String {
-        let device = self.device;
+    /// For people to read.
+    pub fn table(&self) -> String {
+        let device = &self.device;
         let model_type = self.model_type.as_str().unwrap_or("t5");
         let lengths: Vec<String> = self.inputs.iter().map(usize::to_string).collect();
         let mut text = format!(

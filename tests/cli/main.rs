@@ -9,6 +9,7 @@ mod inspect;
 mod jsonl;
 mod lines;
 mod random;
+mod report;
 mod verify;
 
 use std::fs;

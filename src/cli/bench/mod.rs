@@ -69,7 +69,48 @@ pub struct Bench {
 }
 
 impl Bench {
+    /// The measurement that `t5-gpu report` makes.
+    pub fn short(
+        model: ModelArg,
+        arch: Option<String>,
+        device: Option<String>,
+        dtype: WeightDType,
+    ) -> Bench {
+        Bench {
+            model,
+            arch,
+            batch_size: vec![1, 8, 32],
+            num_beams: vec![1],
+            source_length: vec![11],
+            new_tokens: vec![32],
+            dtype,
+            token_selection: TokenSelection::Gpu,
+            repeat: 3,
+            device,
+            profile: false,
+            json: false,
+            quiet: true,
+        }
+    }
+
     pub fn run(self) -> Outcome {
+        let results = self.results()?;
+        let mut out = io::stdout().lock();
+        if self.json {
+            writeln!(out, "{:#}", Value::Array(results))?;
+        } else {
+            write!(out, "{}", report::table(&results))?;
+        }
+        Ok(())
+    }
+
+    /// As a table.
+    pub fn table(&self) -> Result<String> {
+        Ok(report::table(&self.results()?))
+    }
+
+    /// A workload's result each.
+    fn results(&self) -> Result<Vec<Value>> {
         let console = Console::new(self.quiet);
         let (arch, config, weights) = self.weights()?;
         let gpu = Gpu::open(self.device.as_deref())?;
@@ -94,14 +135,7 @@ impl Bench {
         for result in &mut results {
             ceiling.add_to(result);
         }
-
-        let mut out = io::stdout().lock();
-        if self.json {
-            writeln!(out, "{:#}", Value::Array(results))?;
-        } else {
-            write!(out, "{}", report::table(&results))?;
-        }
-        Ok(())
+        Ok(results)
     }
 
     /// The model's name, shape and weights.
