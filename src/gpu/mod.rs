@@ -8,6 +8,8 @@ mod profile;
 mod readback;
 mod texels;
 mod unroll;
+#[cfg_attr(target_vendor = "apple", path = "no_vulkan.rs")]
+mod vulkan;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +35,9 @@ pub struct GpuOptions {
     pub max_binding_bytes: Option<u64>,
     /// Lay work out as for adapters of this kind, whatever the adapter is.
     pub target: Option<Target>,
+    /// Check bounds in shaders, and begin them with zeroed workgroup memory; `None` does so in debug builds, and
+    /// `T5_GPU_CHECKED_SHADERS` (0 or 1) says it from outside.
+    pub checked_shaders: Option<bool>,
     /// Refuse to allocate more than this; `T5_GPU_MEMORY_LIMIT` (bytes) sets it from outside.
     pub memory_limit: Option<u64>,
 }
@@ -109,15 +114,9 @@ impl Gpu {
         let (adapter, info) =
             adapter::choose(adapter::adapters(&instance), options.selector.as_deref())?;
         let limits = adapter.limits();
-        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
-            label: Some("t5-gpu"),
-            required_features: adapter::required_features()
-                | (adapter.features() & adapter::optional_features()),
-            required_limits: limits.clone(),
-            memory_hints: wgpu::MemoryHints::Performance,
-            ..Default::default()
-        }))
-        .map_err(|error| Error::Gpu(format!("{} does not open: {error}", info.name)))?;
+        let checked_shaders = options.checked_shaders.unwrap_or_else(checked_shaders);
+        let (device, queue) = open(&adapter, &limits, checked_shaders)
+            .map_err(|error| Error::Gpu(format!("{} does not open: {error}", info.name)))?;
 
         let failure = Arc::new(Mutex::new(None));
         let first = failure.clone();
@@ -155,7 +154,7 @@ impl Gpu {
             limits,
             max_binding_bytes,
             memory_limit,
-            checked_shaders: checked_shaders(),
+            checked_shaders,
             allocated: Arc::new(AtomicU64::new(0)),
             pipelines: Mutex::default(),
             layouts: Mutex::default(),
@@ -197,6 +196,29 @@ impl Gpu {
             None => Ok(()),
         }
     }
+}
+
+/// Opens the adapter for kernels that are checked or not.
+fn open(
+    adapter: &wgpu::Adapter,
+    limits: &wgpu::Limits,
+    checked: bool,
+) -> std::result::Result<(wgpu::Device, wgpu::Queue), String> {
+    let descriptor = wgpu::DeviceDescriptor {
+        label: Some("t5-gpu"),
+        required_features: adapter::required_features()
+            | (adapter.features() & adapter::optional_features()),
+        required_limits: limits.clone(),
+        memory_hints: wgpu::MemoryHints::Performance,
+        ..Default::default()
+    };
+    if !checked {
+        // SAFETY: all shaders are ours and stay inside their buffers, as is said where they are compiled without checks.
+        if let Some(opened) = unsafe { vulkan::open_unchecked(adapter, &descriptor) } {
+            return opened;
+        }
+    }
+    pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| error.to_string())
 }
 
 /// Driver messages span lines; an error of ours has one.

@@ -13,6 +13,7 @@ mod rms_norm;
 mod spirv;
 mod top_k;
 mod translation;
+mod unchecked;
 
 use t5_gpu::ops::WeightDType;
 use t5_gpu::reference::quantize;

@@ -1,0 +1,10 @@
+//! In place of `vulkan.rs` where wgpu has no Vulkan.
+
+/// # Safety
+/// None is needed.
+pub(super) unsafe fn open_unchecked(
+    _: &wgpu::Adapter,
+    _: &wgpu::DeviceDescriptor<'_>,
+) -> Option<Result<(wgpu::Device, wgpu::Queue), String>> {
+    None
+}

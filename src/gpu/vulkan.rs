@@ -1,0 +1,87 @@
+//! What wgpu does not ask of Vulkan, asked by way of its own hardware layer.
+
+use ash::vk;
+use wgpu::hal::api::Vulkan;
+use wgpu::hal::vulkan::Adapter;
+
+/// The first family's first queue, which is wgpu's too.
+const QUEUE_FAMILY: u32 = 0;
+const QUEUE: u32 = 0;
+
+/// Opens the adapter without robust buffer access, which wgpu switches on wherever there is some: drivers split the loads of
+/// such a device into words with a check each. `None` where it is no adapter of Vulkan.
+///
+/// # Safety
+/// No shader reads or writes a buffer beyond its end.
+///
+/// # Errors
+/// What the driver says.
+pub(super) unsafe fn open_unchecked(
+    adapter: &wgpu::Adapter,
+    descriptor: &wgpu::DeviceDescriptor<'_>,
+) -> Option<Result<(wgpu::Device, wgpu::Queue), String>> {
+    // SAFETY: the adapter is only asked, and is not destroyed.
+    let hal = unsafe { adapter.as_hal::<Vulkan>() }?;
+    let open = || {
+        // SAFETY: the caller's promise.
+        let device = unsafe { create(&hal, descriptor) }?;
+        // SAFETY: the device was made of this adapter with the descriptor's features and limits.
+        unsafe { adapter.create_device_from_hal::<Vulkan>(device, descriptor) }
+            .map_err(|error| error.to_string())
+    };
+    Some(open())
+}
+
+/// # Safety
+/// That of [`open_unchecked`].
+unsafe fn create(
+    adapter: &Adapter,
+    descriptor: &wgpu::DeviceDescriptor<'_>,
+) -> Result<wgpu::hal::OpenDevice<Vulkan>, String> {
+    let features = descriptor.required_features;
+    let extensions = adapter.required_device_extensions(features);
+    let mut enabled = adapter.physical_device_features(&extensions, features);
+    let core = vk::PhysicalDeviceFeatures {
+        robust_buffer_access: vk::FALSE,
+        ..enabled.get_core()
+    };
+    let queues = [vk::DeviceQueueCreateInfo::default()
+        .queue_family_index(QUEUE_FAMILY)
+        .queue_priorities(&[1.0])];
+    let names: Vec<_> = extensions.iter().map(|name| name.as_ptr()).collect();
+    let info = vk::DeviceCreateInfo::default()
+        .queue_create_infos(&queues)
+        .enabled_extension_names(&names);
+    let info = enabled.add_to_device_create(info).enabled_features(&core);
+    let mut next = info.p_next.cast_mut().cast::<vk::BaseOutStructure<'_>>();
+    // SAFETY: the chain is that of `enabled`, which lives on and is borrowed by nobody else, and each of Vulkan's structures
+    // begins with its type and the next one.
+    while let Some(structure) = unsafe { next.as_mut() } {
+        if structure.s_type == vk::StructureType::PHYSICAL_DEVICE_ROBUSTNESS_2_FEATURES_EXT {
+            // SAFETY: the type says so.
+            let robustness =
+                unsafe { &mut *next.cast::<vk::PhysicalDeviceRobustness2FeaturesEXT<'_>>() };
+            robustness.robust_buffer_access2 = vk::FALSE;
+        }
+        next = structure.p_next;
+    }
+    let instance = adapter.shared_instance().raw_instance();
+    // SAFETY: extensions and features are those that wgpu enables, but for one that it can do without where no shader needs
+    // it; the queue is the one that wgpu takes.
+    let device = unsafe { instance.create_device(adapter.raw_physical_device(), &info, None) }
+        .map_err(|error| error.to_string())?;
+    // SAFETY: the device was made just so, and belongs to nobody else.
+    unsafe {
+        adapter.device_from_raw(
+            device,
+            None,
+            &extensions,
+            features,
+            &descriptor.required_limits,
+            &descriptor.memory_hints,
+            QUEUE_FAMILY,
+            QUEUE,
+        )
+    }
+    .map_err(|error| error.to_string())
+}
