@@ -50,6 +50,8 @@ def spoken(text):
 
 def pairs(english, german):
     for one, other in align(english, german, strip):
+        if re.search(r"[^\W\d],[^\W\d]", one + other):  # search terms, not text
+            continue
         same = sorted(PLACEHOLDER.findall(one)) == sorted(PLACEHOLDER.findall(other))
         if same and one != other and len(spoken(one)) > 1 and len(spoken(other)) > 1 and re.search("[a-z]{2}", one):
             yield one, other
