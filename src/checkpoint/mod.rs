@@ -2,8 +2,10 @@
 
 mod bytes;
 mod directory;
+mod float8;
 mod pickle;
 mod pytorch;
+mod pytorch_tensor;
 mod random;
 mod safetensors;
 mod tensor;

@@ -1,5 +1,7 @@
 //! Python pickles read as plain data. Nothing in a pickle is ever called: a call that it asks for is kept as a record of
-//! what would be called with what, and only for the few names that weights need.
+//! what would be called with what, and only for names of what is data itself.
+
+use std::rc::Rc;
 
 /// Index of an object in its [`Pickle`]: objects that Python would share are shared, and no depth of nesting can overflow
 /// the stack.
@@ -11,17 +13,17 @@ pub(super) enum Object {
     None,
     Bool(bool),
     Int(i64),
-    Float,
     Str(String),
-    Bytes,
+    /// A float, bytes, a set: something that no tensor is made of.
+    Other,
     Tuple(Vec<Ref>),
     List(Vec<Ref>),
     Dict(Vec<(Ref, Ref)>),
-    /// A name from the list of those allowed.
-    Global(&'static str),
+    /// "module name"
+    Global(Rc<str>),
     /// What `callable(*arguments)` would be.
     Call {
-        callable: &'static str,
+        callable: Rc<str>,
         arguments: Ref,
     },
     /// An object kept outside the pickle, known by this.
@@ -37,15 +39,15 @@ pub(super) struct Pickle {
 }
 
 impl Pickle {
-    /// Reads the pickle that `bytes` begin with; it may name the `allowed` globals ("module name") alone.
+    /// Reads the pickle that `bytes` begin with; it may name what `is_data` alone, which is told module and name.
     ///
     /// # Errors
-    /// What is wrong with it: cut short, an opcode that weights have no need of, a global that is not allowed.
-    pub fn parse(bytes: &[u8], allowed: &[&'static str]) -> Result<Self, String> {
+    /// What is wrong with it: cut short, an opcode that weights have no need of, the name of something that is no data.
+    pub fn parse(bytes: &[u8], is_data: fn(&str, &str) -> bool) -> Result<Self, String> {
         let mut machine = Machine {
             bytes,
             at: 0,
-            allowed,
+            is_data,
             objects: Vec::new(),
             stack: Vec::new(),
             marks: Vec::new(),
@@ -98,7 +100,7 @@ const CORRUPT: &str = "its pickle is corrupt: fetch the file again";
 struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
-    allowed: &'a [&'static str],
+    is_data: fn(&str, &str) -> bool,
     objects: Vec<Object>,
     stack: Vec<Ref>,
     /// Heights of the stack.
@@ -139,20 +141,25 @@ impl<'a> Machine<'a> {
                     self.push(Object::Int(value.into()));
                 }
                 0x8a => {
-                    let value = self.long()?;
-                    self.push(value);
+                    let size = self.unsigned(1)?;
+                    self.long(size)?;
+                }
+                0x8b => {
+                    let size = self.unsigned(4)?;
+                    self.long(size)?;
                 }
                 b'G' => {
                     self.skip(8)?;
-                    self.push(Object::Float);
+                    self.push(Object::Other);
                 }
                 // BINUNICODE and its shorter and longer kin; BINSTRING of Python 2.
                 b'X' | b'T' => self.text(4)?,
                 0x8c | b'U' => self.text(1)?,
                 0x8d => self.text(8)?,
+                // BINBYTES and its kin, BYTEARRAY8.
                 b'B' => self.binary(4)?,
                 b'C' => self.binary(1)?,
-                0x8e => self.binary(8)?,
+                0x8e | 0x96 => self.binary(8)?,
                 b')' => self.push(Object::Tuple(Vec::new())),
                 0x85..=0x87 => {
                     let count = usize::from(opcode - 0x84);
@@ -168,6 +175,16 @@ impl<'a> Machine<'a> {
                 }
                 b']' => self.push(Object::List(Vec::new())),
                 b'}' => self.push(Object::Dict(Vec::new())),
+                // EMPTY_SET, ADDITEMS, FROZENSET.
+                0x8f => self.push(Object::Other),
+                0x90 => {
+                    self.pop_mark()?;
+                    self.top()?;
+                }
+                0x91 => {
+                    self.pop_mark()?;
+                    self.push(Object::Other);
+                }
                 b'a' => {
                     let item = self.pop()?;
                     self.extend(vec![item])?;
@@ -193,7 +210,12 @@ impl<'a> Machine<'a> {
                     let (name, module) = (self.pop_text()?, self.pop_text()?);
                     self.global(&module, &name)?;
                 }
-                b'R' => self.reduce()?,
+                // REDUCE, NEWOBJ; NEWOBJ_EX, whose keywords no tensor has.
+                b'R' | 0x81 => self.reduce()?,
+                0x92 => {
+                    self.pop()?;
+                    self.reduce()?;
+                }
                 // BUILD sets attributes, such as a state dict's metadata, which no tensor depends on.
                 b'b' => {
                     self.pop()?;
@@ -251,17 +273,18 @@ impl<'a> Machine<'a> {
         Ok(bytes.iter().rev().fold(0, |n, &b| n << 8 | u64::from(b)))
     }
 
-    /// LONG1. Nothing is known of a number that does not fit 64 bits but that it is there.
-    fn long(&mut self) -> Result<Object, String> {
-        let size = self.byte()?;
-        let bytes = self.take(size.into())?;
+    /// LONG1, LONG4. Nothing is known of a number that does not fit 64 bits but that it is there.
+    fn long(&mut self, size: u64) -> Result<(), String> {
+        let bytes = self.take(size)?;
         if bytes.len() > 8 {
-            return Ok(Object::Bytes);
+            self.push(Object::Other);
+            return Ok(());
         }
         let negative = bytes.last().is_some_and(|&b| b >= 0x80);
         let mut wide = [if negative { 0xff } else { 0 }; 8];
         wide[..bytes.len()].copy_from_slice(bytes);
-        Ok(Object::Int(i64::from_le_bytes(wide)))
+        self.push(Object::Int(i64::from_le_bytes(wide)));
+        Ok(())
     }
 
     fn text(&mut self, size: u64) -> Result<(), String> {
@@ -274,7 +297,7 @@ impl<'a> Machine<'a> {
     fn binary(&mut self, size: u64) -> Result<(), String> {
         let length = self.unsigned(size)?;
         self.skip(length)?;
-        self.push(Object::Bytes);
+        self.push(Object::Other);
         Ok(())
     }
 
@@ -331,38 +354,38 @@ impl<'a> Machine<'a> {
             Object::Dict(dict) if items.len().is_multiple_of(2) => {
                 dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
             }
+            // Another kind of list or dict, made by a call.
+            Object::Call { .. } => {}
             _ => return Err("its pickle adds items to what is no list or dict".into()),
         }
         Ok(())
     }
 
     fn global(&mut self, module: &str, name: &str) -> Result<(), String> {
-        let wanted = format!("{module} {name}");
-        let known = self.allowed.iter().find(|&&allowed| allowed == wanted);
-        let known = known.ok_or_else(|| {
-            format!("its pickle names {module}.{name}, which is no part of weights and is not run")
-        })?;
-        self.push(Object::Global(known));
+        if !(self.is_data)(module, name) {
+            return Err(format!(
+                "its pickle names {module}.{name}, which is no part of weights and is not run"
+            ));
+        }
+        self.push(Object::Global(format!("{module} {name}").into()));
         Ok(())
     }
 
     fn reduce(&mut self) -> Result<(), String> {
         let arguments = self.pop()?;
         let callable = self.pop()?;
-        let Object::Global(callable) = self.objects[callable] else {
+        let Object::Global(callable) = &self.objects[callable] else {
             return Err("its pickle calls what is no name".into());
         };
-        if callable == ORDERED_DICT {
-            if !matches!(&self.objects[arguments], Object::Tuple(items) if items.is_empty()) {
-                return Err("its pickle makes a dict in a way that weights do not need".into());
-            }
-            self.push(Object::Dict(Vec::new()));
+        let is_empty = matches!(&self.objects[arguments], Object::Tuple(items) if items.is_empty());
+        self.push(if is_empty && **callable == *ORDERED_DICT {
+            Object::Dict(Vec::new())
         } else {
-            self.push(Object::Call {
-                callable,
+            Object::Call {
+                callable: callable.clone(),
                 arguments,
-            });
-        }
+            }
+        });
         Ok(())
     }
 

@@ -43,6 +43,9 @@ impl RandomWeights {
     const SLACK: usize = 1 << 16;
 
     /// Makes the pools for these tensors.
+    ///
+    /// # Panics
+    /// For types other than F32, F16 and BF16.
     pub fn new(specs: impl IntoIterator<Item = RandomTensor>, seed: u64, dtype: DType) -> Self {
         let mut pools: Vec<Pool> = Vec::new();
         let mut tensors = BTreeMap::new();
@@ -96,6 +99,7 @@ impl Pool {
             DType::BF16 => values
                 .flat_map(|x| half::bf16::from_f32(x).to_le_bytes())
                 .collect(),
+            other => panic!("no random weights of type {}", other.name()),
         };
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct SafetensorsFile {
 }
 
 struct Entry {
-    dtype: Dtype,
+    dtype: Result<DType, Dtype>,
     shape: Vec<usize>,
     /// Within the whole file.
     range: Range<usize>,
@@ -58,7 +58,7 @@ impl SafetensorsFile {
             .map(|(name, info)| {
                 let (start, end) = info.data_offsets;
                 let entry = Entry {
-                    dtype: info.dtype,
+                    dtype: DType::from_name(&info.dtype.to_string()).ok_or(info.dtype),
                     shape: info.shape.clone(),
                     range: data + start..data + end,
                 };
@@ -78,18 +78,9 @@ impl TensorSource for SafetensorsFile {
         let Some(entry) = self.entries.get(name) else {
             return Ok(None);
         };
-        let dtype = match entry.dtype {
-            Dtype::F32 => DType::F32,
-            Dtype::F16 => DType::F16,
-            Dtype::BF16 => DType::BF16,
-            other => {
-                return Err(Error::Unsupported {
-                    what: "tensor dtype",
-                    found: format!("{other} of {name}"),
-                    supported: "F32, F16 and BF16".into(),
-                });
-            }
-        };
+        let dtype = entry
+            .dtype
+            .map_err(|other| DType::unsupported(other, name))?;
         Ok(Some(Tensor {
             name: name.to_owned(),
             dtype,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, json};
 
-use super::{DType, TensorSource};
+use super::TensorSource;
 use crate::{Error, Result};
 
 /// Writes every tensor of `source` to a safetensors file. `progress` is told the bytes of tensors written and in all.
@@ -39,12 +39,7 @@ pub fn write_safetensors(
     for (_, name, dtype, shape) in &entries {
         let start = end;
         end += shape.iter().product::<usize>() * dtype.size();
-        let dtype = match dtype {
-            DType::F32 => "F32",
-            DType::F16 => "F16",
-            DType::BF16 => "BF16",
-        };
-        let entry = json!({"dtype": dtype, "shape": shape, "data_offsets": [start, end]});
+        let entry = json!({"dtype": dtype.name(), "shape": shape, "data_offsets": [start, end]});
         header.insert((*name).to_owned(), entry);
     }
     let mut header = serde_json::to_vec(&header).expect("a map of strings and numbers is JSON");

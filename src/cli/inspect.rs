@@ -84,7 +84,7 @@ impl Inspect {
 struct Weights {
     parameters: u64,
     /// Tensors by element type.
-    dtypes: BTreeMap<String, usize>,
+    dtypes: BTreeMap<&'static str, usize>,
     bytes: u64,
 }
 
@@ -94,7 +94,7 @@ impl Weights {
         let parameters = Parameters::load(source, config)?;
         let mut dtypes = BTreeMap::new();
         for tensor in parameters.tensors() {
-            *dtypes.entry(format!("{:?}", tensor.dtype)).or_default() += 1;
+            *dtypes.entry(tensor.dtype.name()).or_default() += 1;
         }
         Ok(Weights {
             parameters: parameters.parameter_count(),

@@ -32,7 +32,7 @@ impl TensorSource for AsKept<'_> {
         let is_matrix = tensor.shape.len() == 2 && !name.contains("relative_attention_bias");
         Ok(Some(match (self.dtype, tensor.dtype) {
             (WeightDType::F32, _) | (_, DType::F16) => tensor,
-            (WeightDType::F16, DType::F32 | DType::BF16) if is_matrix => Tensor {
+            (WeightDType::F16, _) if is_matrix => Tensor {
                 dtype: DType::F16,
                 data: Cow::Owned(halves(&tensor)),
                 ..tensor

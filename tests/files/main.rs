@@ -3,5 +3,6 @@
 mod checkpoint;
 mod config;
 mod pytorch;
+mod tensors;
 mod tokenizer;
 mod tokenizer_kinds;
