@@ -31,12 +31,16 @@ pub enum Error {
         message: String,
     },
     /// The checkpoint lacks a tensor that its config asks for.
-    #[error("tensor {name} is missing: the config asks for one of shape {expected:?}")]
+    #[error(
+        "tensor {name} is missing: the config asks for one of shape {expected:?}, the file has {instead}"
+    )]
     MissingTensor {
         /// The tensor's name in the checkpoint.
         name: String,
         /// The shape the config implies.
         expected: Vec<usize>,
+        /// What the file has instead, and what to do about it where that is known.
+        instead: String,
     },
     /// A tensor's shape contradicts the config.
     #[error("tensor {name} has shape {found:?}, but the config asks for {expected:?}")]
@@ -110,6 +114,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// [`Error::Unsupported`] of weights quantised beforehand, by what gives them away.
+    pub(crate) fn quantised(mark: &str) -> Error {
+        Error::Unsupported {
+            what: "quantised weights",
+            found: mark.into(),
+            supported:
+                "models as they were before quantisation; --dtype int8 quantises when it loads"
+                    .into(),
+        }
+    }
+
     /// [`Error::Write`] of this file.
     pub fn write(path: impl Into<PathBuf>, source: std::io::Error) -> Error {
         Error::Write {

@@ -39,6 +39,7 @@ pub mod pipeline;
 pub mod reference;
 pub mod relative_position;
 pub mod task;
+mod tensor_names;
 pub mod tokenizer;
 pub mod verify;
 

@@ -130,10 +130,18 @@ impl ModelFiles {
     /// The weights.
     ///
     /// # Errors
-    /// As [`Checkpoint::open`].
+    /// As [`Checkpoint::open`]; [`Error::Unsupported`] where the config says that they are quantised.
     pub fn weights(&self) -> Result<Checkpoint> {
         match &self.0 {
-            Place::Directory(directory) => Checkpoint::open(directory),
+            Place::Directory(directory) => {
+                let config = self.config_json()?;
+                let quantisation = config.get("quantization_config");
+                if let Some(quantisation) = quantisation.filter(|value| !value.is_null()) {
+                    let method = quantisation["quant_method"].as_str();
+                    return Err(Error::quantised(method.unwrap_or("quantization_config")));
+                }
+                Checkpoint::open(directory)
+            }
             #[cfg(feature = "embedded-model")]
             Place::Embedded => Checkpoint::from_bytes(crate::embedded::WEIGHTS),
         }

@@ -2,8 +2,10 @@
 //! The GPU model uploads from it, the CPU reference copies from it, `inspect` prints it.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::checkpoint::{DType, RandomTensor, RandomWeights, Tensor, TensorSource};
+use crate::tensor_names::{BASE_PREFIX, check_plain, instead_of};
 use crate::{Error, ModelType, Result, T5Config};
 
 /// Every parameter of a model. Shapes are Hugging Face's: linear weights `[out, in]`.
@@ -69,23 +71,27 @@ pub struct FeedForwardParameters<'a> {
 
 impl<'a> Parameters<'a> {
     /// Finds every parameter that `config` asks for and checks its shape. Tensors that the model does not use are ignored.
+    /// Names may begin with `transformer.`, as those of a model that is part of another one do.
     ///
     /// # Errors
-    /// [`crate::Error::MissingTensor`] and [`crate::Error::TensorShape`] name the tensor and the shapes.
+    /// [`crate::Error::MissingTensor`] and [`crate::Error::TensorShape`] name the tensor and the shapes;
+    /// [`crate::Error::Unsupported`] for weights that were quantised.
     pub fn load(source: &'a dyn TensorSource, config: &T5Config) -> Result<Self> {
+        check_plain(&source.names())?;
         let embedding = [config.vocab_size, config.d_model];
         let shared = EMBEDDING_NAMES
             .iter()
             .find_map(|name| find(source, name, &embedding).transpose())
-            .unwrap_or_else(|| Err(missing(EMBEDDING_NAMES[0], &embedding)))?;
+            .unwrap_or_else(|| Err(missing(source, config, EMBEDDING_NAMES[0], &embedding)))?;
         // Files of tied models may hold the embedding again under the names of those that share it.
         let own = |name: &str| -> Result<Option<Tensor<'a>>> {
             Ok(find(source, name, &embedding)?.filter(|table| {
-                shared.name != name && (table.dtype != shared.dtype || table.data != shared.data)
+                table.name != shared.name
+                    && (table.dtype != shared.dtype || table.data != shared.data)
             }))
         };
         let mut fetch = |name: &str, shape: &[usize]| {
-            find(source, name, shape)?.ok_or_else(|| missing(name, shape))
+            find(source, name, shape)?.ok_or_else(|| missing(source, config, name, shape))
         };
         Ok(Parameters {
             encoder: StackParameters {
@@ -327,9 +333,13 @@ fn find<'a>(
     name: &str,
     shape: &[usize],
 ) -> Result<Option<Tensor<'a>>> {
-    match source.tensor(name)? {
+    let tensor = match source.tensor(name)? {
+        None => source.tensor(&format!("{BASE_PREFIX}{name}"))?,
+        found => found,
+    };
+    match tensor {
         Some(tensor) if tensor.shape != shape => Err(Error::TensorShape {
-            name: name.to_owned(),
+            name: tensor.name,
             expected: shape.to_vec(),
             found: tensor.shape,
         }),
@@ -337,9 +347,14 @@ fn find<'a>(
     }
 }
 
-fn missing(name: &str, shape: &[usize]) -> Error {
+/// The error for a tensor that a file lacks, with what it has that the model does not ask for.
+fn missing(source: &dyn TensorSource, config: &T5Config, name: &str, shape: &[usize]) -> Error {
+    let asked: BTreeSet<String> = layout(config).into_iter().map(|(name, _)| name).collect();
+    let mut others = source.names();
+    others.retain(|name| !asked.contains(*name));
     Error::MissingTensor {
         name: name.to_owned(),
         expected: shape.to_vec(),
+        instead: instead_of(name, &others),
     }
 }

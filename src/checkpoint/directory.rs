@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
+use super::index::shards;
 use super::pytorch::PytorchFile;
 use super::safetensors::{MEMORY, SafetensorsFile};
 use super::{Tensor, TensorSource};
@@ -62,11 +61,6 @@ pub struct Checkpoint {
     tensors: BTreeMap<String, usize>,
 }
 
-#[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
-}
-
 impl Checkpoint {
     /// Whether the directory holds weights that [`Checkpoint::open`] would open.
     pub fn is_in(dir: &Path) -> bool {
@@ -112,43 +106,18 @@ impl Checkpoint {
     }
 
     fn open_shards(dir: &Path, index: &Path, open: Open) -> Result<Self> {
-        let fault = |message: String| Error::File {
-            path: index.to_owned(),
-            message,
-        };
-        let text = std::fs::read_to_string(index).map_err(|source| Error::Io {
-            path: index.to_owned(),
-            source,
-        })?;
-        let weight_map = serde_json::from_str::<Index>(&text)
-            .map_err(|e| fault(format!("not an index of shards: {e}")))?
-            .weight_map;
-        let mut shards: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (name, shard) in weight_map {
-            shards.entry(shard).or_default().push(name);
-        }
-
         let (mut files, mut tensors) = (Vec::new(), BTreeMap::new());
-        for (shard, names) in shards {
-            if !is_file_name(&shard) {
-                return Err(fault(format!(
-                    "names {shard:?}, which is not a file beside it"
-                )));
-            }
+        for shard in shards(index)? {
             let path = dir.join(&shard);
             if !path.is_file() {
-                return Err(fault(format!("names the shard {shard}, which is missing")));
+                return Err(Error::File {
+                    path: index.to_owned(),
+                    message: format!("names the shard {shard}, which is missing: fetch it"),
+                });
             }
             let file = open(&path)?;
-            let held = file.names();
-            for name in names {
-                if held.binary_search(&name.as_str()).is_err() {
-                    return Err(fault(format!(
-                        "says that {} holds {name}, but it does not",
-                        path.display()
-                    )));
-                }
-                tensors.insert(name, files.len());
+            for name in file.names() {
+                tensors.insert(name.to_owned(), files.len());
             }
             files.push((path, file));
         }
@@ -197,13 +166,4 @@ fn no_weights(dir: &Path) -> Error {
             foreign.unwrap_or_default()
         ),
     }
-}
-
-/// Whether this is a plain name, with no directory in it.
-fn is_file_name(name: &str) -> bool {
-    let mut parts = Path::new(name).components();
-    matches!(
-        (parts.next(), parts.next()),
-        (Some(Component::Normal(_)), None)
-    )
 }

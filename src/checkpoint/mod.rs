@@ -3,6 +3,7 @@
 mod bytes;
 mod directory;
 mod float8;
+mod index;
 mod pickle;
 mod pytorch;
 mod pytorch_tensor;
@@ -12,6 +13,7 @@ mod tensor;
 mod write;
 
 pub use directory::Checkpoint;
+pub(crate) use index::shards;
 pub use random::{RandomTensor, RandomWeights};
 pub use tensor::{DType, Tensor};
 pub use write::write_safetensors;

@@ -1,9 +1,6 @@
 //! Which of a model's published files are needed, and which of them a directory lacks.
 
-use std::collections::BTreeSet;
 use std::path::Path;
-
-use serde_json::Value;
 
 use crate::{Error, Result};
 
@@ -64,32 +61,16 @@ pub(super) fn is_index(file: &str) -> bool {
     file.ends_with(".index.json")
 }
 
-/// The files that an index at `path` spreads the weights over, sorted.
+/// The files that an index at `path` spreads the weights over.
 pub(super) fn shards(path: &Path) -> Result<Vec<String>> {
-    let malformed = |message: &str| Error::File {
-        path: path.to_owned(),
-        message: message.to_owned(),
-    };
-    let text = std::fs::read(path).map_err(|source| Error::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    let index: Value = serde_json::from_slice(&text)
-        .map_err(|error| malformed(&format!("not a JSON index of shards: {error}")))?;
-    let map = index["weight_map"]
-        .as_object()
-        .ok_or_else(|| malformed("the index of shards has no weight_map"))?;
-    let names: BTreeSet<String> = map
-        .values()
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect();
-    // A shard lies beside its index; anything else would lead out of the cache.
+    let names = crate::checkpoint::shards(path)?;
+    // The cache has no folders below a model's files.
     match names.iter().find(|name| !is_plain(name)) {
-        Some(name) => Err(malformed(&format!(
-            "the index names \"{name}\", which is not a file beside it"
-        ))),
-        None if names.is_empty() => Err(malformed("the index of shards names no file")),
-        None => Ok(names.into_iter().collect()),
+        Some(name) => Err(Error::File {
+            path: path.to_owned(),
+            message: format!("the index names \"{name}\", which is not a file beside it"),
+        }),
+        None => Ok(names),
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod checkpoint;
 mod config;
+mod parameters;
 mod pytorch;
 mod tensors;
 mod tokenizer;
 mod tokenizer_kinds;
+mod toy;

@@ -9,6 +9,8 @@ use t5_gpu::checkpoint::{Checkpoint, TensorSource};
 use t5_gpu::parameters::Parameters;
 use t5_gpu::reference::Reference;
 
+use super::toy::line;
+
 #[derive(Deserialize)]
 struct Expected {
     shape: Vec<usize>,
@@ -28,12 +30,6 @@ fn open(bytes: &[u8]) -> Result<Checkpoint, String> {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("pytorch_model.bin"), bytes).unwrap();
     Checkpoint::open(dir.path()).map_err(line)
-}
-
-fn line(error: t5_gpu::Error) -> String {
-    let text = error.to_string();
-    assert!(!text.contains('\n'), "{text}");
-    text
 }
 
 fn refused(name: &str) -> String {
