@@ -121,7 +121,10 @@ impl ModelFiles {
     /// Whether there are weights to open.
     pub fn has_weights(&self) -> bool {
         match &self.0 {
-            Place::Directory(directory) => Checkpoint::is_in(directory),
+            Place::Directory(directory) => {
+                Checkpoint::is_in(directory)
+                    || (self.config_json()).is_ok_and(|config| named_weights(&config).is_some())
+            }
             #[cfg(feature = "embedded-model")]
             Place::Embedded => true,
         }
@@ -140,12 +143,20 @@ impl ModelFiles {
                     let method = quantisation["quant_method"].as_str();
                     return Err(Error::quantised(method.unwrap_or("quantization_config")));
                 }
-                Checkpoint::open(directory)
+                match named_weights(&config) {
+                    Some(name) => Checkpoint::open_named(directory, name),
+                    None => Checkpoint::open(directory),
+                }
             }
             #[cfg(feature = "embedded-model")]
             Place::Embedded => Checkpoint::from_bytes(crate::embedded::WEIGHTS),
         }
     }
+}
+
+/// The file that a config names as the weights, where they do not go by a usual name.
+fn named_weights(config: &Map<String, Value>) -> Option<&str> {
+    config.get("transformers_weights")?.as_str()
 }
 
 #[cfg(feature = "embedded-model")]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::index::shards;
+use super::index::{below, shards};
 use super::pytorch::PytorchFile;
 use super::safetensors::{MEMORY, SafetensorsFile};
 use super::{Tensor, TensorSource};
@@ -86,6 +86,30 @@ impl Checkpoint {
             }
         }
         Err(no_weights(dir))
+    }
+
+    /// Opens the file that a config names as the weights of its model: safetensors, or an index of them.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn open_named(dir: &Path, name: &str) -> Result<Self> {
+        let [(_, _, open), _] = FORMATS;
+        let path = match below(name) {
+            Some(name) => dir.join(name),
+            None => {
+                return Err(Error::File {
+                    path: dir.to_owned(),
+                    message: format!(
+                        "its config names the weights \"{name}\", which is no file in it"
+                    ),
+                });
+            }
+        };
+        if name.ends_with(".index.json") {
+            Self::open_shards(dir, &path, open)
+        } else {
+            Ok(Self::from_single(&path, open(&path)?))
+        }
     }
 
     /// Reads a safetensors file that is already in memory.

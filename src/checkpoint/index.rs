@@ -46,7 +46,7 @@ pub(crate) fn shards(path: &Path) -> Result<Vec<String>> {
 }
 
 /// The path without steps that lead nowhere; `None` where it leads out of its directory.
-fn below(name: &str) -> Option<String> {
+pub(super) fn below(name: &str) -> Option<String> {
     if name.starts_with('/') || name.contains(['\\', ':', '\0']) {
         return None;
     }

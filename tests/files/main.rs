@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod config;
+mod directories;
 mod parameters;
 mod pytorch;
 mod tensors;
