@@ -8,11 +8,13 @@
 //! .locks/models--org--name/ETAG.lock
 //! ```
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 
 use super::files;
 use super::names::{ModelId, is_commit};
+use super::note::note;
 use super::options::Options;
 use crate::{Error, Result};
 
@@ -20,25 +22,44 @@ use crate::{Error, Result};
 pub(super) struct Repo {
     root: PathBuf,
     locks: PathBuf,
+    symlinks: bool,
+    quiet: bool,
 }
 
 impl Repo {
     /// The corner of the model `id`, whether or not anything is there.
-    pub fn new(cache: &Path, id: &str) -> Self {
+    pub fn new(options: &Options, id: &str) -> Self {
         let folder = format!("models--{}", id.replace('/', "--"));
         Self {
-            root: cache.join(&folder),
-            locks: cache.join(".locks").join(folder),
+            root: options.cache.join(&folder),
+            locks: options.cache.join(".locks").join(folder),
+            symlinks: options.symlinks,
+            quiet: options.quiet,
         }
     }
 
-    /// The commit that the model's revision stands for here.
+    /// The commit that the model's revision stands for here. In a cache filled by hand it may have any name, if there is a
+    /// snapshot of it.
     pub fn commit(&self, model: &ModelId) -> Option<String> {
         if model.is_commit() {
             return Some(model.revision.clone());
         }
-        let commit = std::fs::read_to_string(self.root.join("refs").join(&model.revision)).ok()?;
-        Some(commit.trim().to_owned()).filter(|commit| is_commit(commit))
+        let branch = std::fs::read_to_string(self.root.join("refs").join(&model.revision));
+        let branch = branch.as_deref().unwrap_or_default().trim();
+        let is_snapshot = |name: &str| files::is_plain(name) && self.snapshot(name).is_dir();
+        [branch, &model.revision]
+            .into_iter()
+            .find(|name| is_commit(name) || is_snapshot(name))
+            .map(str::to_owned)
+    }
+
+    /// The snapshots that have all a model needs, with its weights where they are `wanted`, by name.
+    pub fn complete(&self, wanted: bool) -> Vec<String> {
+        let mut names = entries(&self.snapshots()).unwrap_or_default();
+        names.retain(|name| {
+            files::missing(&self.snapshot(name), wanted).is_ok_and(|missing| missing.is_empty())
+        });
+        names
     }
 
     /// The directory of a commit's files.
@@ -79,34 +100,100 @@ impl Repo {
         }
         let path = self.root.join("refs").join(&model.revision);
         create_parent(&path)?;
-        std::fs::write(&path, commit).map_err(|source| unwritable(&path, source))
+        let fresh = self.temporary();
+        // A reader must not find the half of it.
+        std::fs::write(&fresh, commit)
+            .and_then(|()| std::fs::rename(&fresh, &path))
+            .map_err(|source| unwritable(&path, source))
     }
 
-    /// Keeps other processes, of this and other tools, from fetching the same blob until the result is dropped.
-    pub fn lock(&self, etag: &str) -> Result<File> {
+    /// Keeps other processes, of this and other tools, from fetching the same blob until the result is dropped. `None`
+    /// where the file system knows no locks; all they spare is work done twice.
+    pub fn lock(&self, etag: &str, file: &str) -> Result<Option<File>> {
         let path = self.locks.join(format!("{etag}.lock"));
         create_parent(&path)?;
-        let file = File::create(&path).map_err(|source| unwritable(&path, source))?;
-        file.lock().map_err(|source| unwritable(&path, source))?;
-        Ok(file)
+        let lock = File::create(&path).map_err(|source| unwritable(&path, source))?;
+        let locked = match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                note(
+                    self.quiet,
+                    &format!("waiting for another process, which is fetching {file}"),
+                );
+                lock.lock()
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+            Ok(()) => Ok(()),
+        };
+        Ok(match locked {
+            Ok(()) => Some(lock),
+            Err(error) => {
+                tracing::debug!("{}: no lock: {error}", path.display());
+                None
+            }
+        })
     }
 
-    /// Lets the snapshot's `file` stand for the blob.
+    /// Where the blob's bytes arrive. Who holds no lock shares it with nobody, nor goes on with what others have left.
+    pub fn partial(&self, etag: &str, lock: Option<&File>) -> PathBuf {
+        let name = match lock {
+            Some(_) => format!("{etag}.incomplete"),
+            None => format!("{etag}.{}.incomplete", unique()),
+        };
+        self.root.join("blobs").join(name)
+    }
+
+    /// Lets the snapshot's `file` stand for the blob, in place of what may be there, at no moment of which there is nothing.
     pub fn link(&self, commit: &str, file: &str, etag: &str) -> Result<()> {
         let path = self.snapshot(commit).join(file);
         create_parent(&path)?;
-        // A link whose blob has gone is in the way of its successor.
-        let _ = std::fs::remove_file(&path);
-        let relative = Path::new("..").join("..").join("blobs").join(etag);
-        #[cfg(unix)]
-        let linked = std::os::unix::fs::symlink(relative, &path);
-        // Symbolic links are a privilege on Windows; a hard link costs no space either.
-        #[cfg(windows)]
-        let linked = std::os::windows::fs::symlink_file(relative, &path)
-            .or_else(|_| std::fs::hard_link(self.blob(etag), &path))
-            .or_else(|_| std::fs::copy(self.blob(etag), &path).map(drop));
-        linked.map_err(|source| unwritable(&path, source))
+        let blob = self.blob(etag);
+        let fresh = self.temporary();
+        // Where there are no symbolic links (on Windows they are a privilege), a hard link costs no space either; and where
+        // there are none of either kind, the bytes themselves move, as other tools do it.
+        let linked = match self.symlinks {
+            true => symlink(&relative(file, etag), &fresh),
+            false => Err(std::io::ErrorKind::Unsupported.into()),
+        }
+        .or_else(|_| std::fs::hard_link(&blob, &fresh))
+        .or_else(|_| std::fs::rename(&blob, &fresh));
+        linked
+            .and_then(|()| std::fs::rename(&fresh, &path))
+            .or_else(|error| {
+                let _ = std::fs::remove_file(&fresh);
+                // Windows replaces no file that somebody reads.
+                match path.is_file() {
+                    true => Ok(()),
+                    false => Err(unwritable(&path, error)),
+                }
+            })
     }
+
+    /// A name that nobody else uses, in the same file system as all the rest.
+    fn temporary(&self) -> PathBuf {
+        self.root.join(format!(".{}.tmp", unique()))
+    }
+}
+
+/// From the place of `file` in a snapshot to its blob.
+fn relative(file: &str, etag: &str) -> PathBuf {
+    let depth = Path::new(file).components().count() + 1;
+    let up: PathBuf = std::iter::repeat_n("..", depth).collect();
+    up.join("blobs").join(etag)
+}
+
+#[cfg(unix)]
+fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+#[cfg(windows)]
+fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::windows::fs::symlink_file(target, link)
+}
+
+/// A part of a name that nobody else comes up with. Process ids would not do: containers that share a cache have the same.
+fn unique() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
 pub(super) fn create_parent(path: &Path) -> Result<()> {
@@ -159,7 +246,7 @@ pub fn cached(options: &Options) -> Result<Vec<CachedModel>> {
         else {
             continue;
         };
-        let repo = Repo::new(&options.cache, &id);
+        let repo = Repo::new(options, &id);
         let mut refs = Vec::new();
         collect_refs(&repo.root.join("refs"), "", &mut refs)?;
         refs.sort();

@@ -1,25 +1,29 @@
 //! Fetching what a model needs into the cache.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use super::cache::Repo;
-use super::client::Client;
+use super::client::{Client, Metadata};
+use super::failure::Failure;
+use super::files;
 use super::names::ModelId;
 use super::options::Options;
+use super::retry::retrying;
 use super::transfer::Transfer;
-use super::{Failure, files};
 
 /// Fetches what is needed of `model`, at `commit` or at what its revision stands for now, and returns the snapshot.
+/// `again` asks for files of another size than the hub's, too, and not only for missing ones.
 pub(super) fn fetch(
     model: &ModelId,
     commit: Option<&str>,
+    again: bool,
     options: &Options,
 ) -> Result<PathBuf, Failure> {
     let download = Download {
-        client: Client::new(model, options),
-        repo: Repo::new(&options.cache, &model.id),
+        client: Client::new(model, options)?,
+        repo: Repo::new(options, &model.id),
         options,
+        again,
     };
     let revision = commit.unwrap_or(&model.revision);
     let listing = retrying(options, || download.client.listing(revision))?;
@@ -45,7 +49,7 @@ pub(super) fn fetch(
     if let Some(weights) = weights.filter(|_| options.weights) {
         let weights_path = download.file(commit, weights)?;
         if files::is_index(weights) {
-            for shard in files::shards(&weights_path).map_err(Failure::Final)? {
+            for shard in files::shards(&weights_path)? {
                 download.file(commit, &shard)?;
             }
         }
@@ -54,10 +58,7 @@ pub(super) fn fetch(
         download.repo.note_absent(commit, file);
     }
     // Last, so that a branch never points at a commit less complete than the one before.
-    download
-        .repo
-        .set_commit(model, commit)
-        .map_err(Failure::Final)?;
+    download.repo.set_commit(model, commit)?;
     Ok(download.repo.snapshot(commit))
 }
 
@@ -65,56 +66,51 @@ struct Download<'a> {
     client: Client<'a>,
     repo: Repo,
     options: &'a Options,
+    again: bool,
 }
 
 impl Download<'_> {
     /// Puts `file` into the commit's snapshot unless it is there, and returns its path.
     fn file(&self, commit: &str, file: &str) -> Result<PathBuf, Failure> {
         let path = self.repo.snapshot(commit).join(file);
-        if path.is_file() {
+        if path.is_file() && !self.again {
             return Ok(path);
         }
         let metadata = retrying(self.options, || self.client.metadata(commit, file))?;
-        let blob = self.repo.blob(&metadata.etag);
-        let _lock = self.repo.lock(&metadata.etag).map_err(Failure::Final)?;
-        if !blob.is_file() {
-            Transfer::new(&self.client, self.options, commit, file, &metadata, &blob).run()?;
+        if is_whole(&path, &metadata) {
+            return Ok(path);
         }
-        self.repo
-            .link(commit, file, &metadata.etag)
-            .map_err(Failure::Final)?;
+        let lock = self.repo.lock(&metadata.etag, file)?;
+        // Whoever held the lock before may have brought it. Others may be reading it by now, so it is left as it is.
+        if is_whole(&path, &metadata) {
+            return Ok(path);
+        }
+        let blob = self.repo.blob(&metadata.etag);
+        if !is_whole(&blob, &metadata) {
+            let partial = self.repo.partial(&metadata.etag, lock.as_ref());
+            let transfer = Transfer::new(
+                &self.client,
+                self.options,
+                commit,
+                file,
+                &metadata,
+                &blob,
+                &partial,
+            );
+            let outcome = transfer.run();
+            if outcome.is_err() && lock.is_none() {
+                // Nobody would find it to go on with.
+                let _ = std::fs::remove_file(&partial);
+            }
+            outcome?;
+        }
+        self.repo.link(commit, file, &metadata.etag)?;
         Ok(path)
     }
 }
 
-/// Asks again, with growing pauses, as long as a failure may pass. An unreachable hub stays so.
-fn retrying<T>(options: &Options, ask: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
-    let mut failures = 0;
-    loop {
-        match ask() {
-            Err(Failure::Transient(reason)) if failures < options.retries => {
-                failures += 1;
-                tracing::debug!("{reason}; asking again");
-                pause(options, failures);
-            }
-            Err(Failure::Transient(reason)) => {
-                return Err(Failure::Transient(format!(
-                    "no answer after {} tries ({reason})",
-                    failures + 1
-                )));
-            }
-            answer => return answer,
-        }
-    }
-}
-
-/// Waits before try number `failures + 1`.
-pub(super) fn pause(options: &Options, failures: u32) {
-    let longest = Duration::from_secs(30);
-    std::thread::sleep(
-        options
-            .retry_delay
-            .saturating_mul(1 << (failures - 1).min(16))
-            .min(longest),
-    );
+/// There is such a file, of the size that the hub says.
+fn is_whole(path: &Path, metadata: &Metadata) -> bool {
+    std::fs::metadata(path)
+        .is_ok_and(|found| found.is_file() && metadata.size.is_none_or(|size| size == found.len()))
 }

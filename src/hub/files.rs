@@ -1,5 +1,7 @@
 //! Which of a model's published files are needed, and which of them a directory lacks.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use crate::{Error, Result};
@@ -73,6 +75,15 @@ pub(super) fn shards(path: &Path) -> Result<Vec<String>> {
         None => Ok(names),
     }
 }
+
+/// The few lines that Git keeps in place of a large file that Git LFS has.
+pub(super) fn is_lfs_pointer(path: &Path) -> bool {
+    let mut start = [0; POINTER.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == *POINTER
+}
+
+const POINTER: &[u8; 24] = b"version https://git-lfs.";
 
 /// A file name without a directory part.
 pub(super) fn is_plain(name: &str) -> bool {

@@ -5,14 +5,31 @@
 
 #![cfg_attr(not(feature = "hub"), allow(dead_code))]
 
+#[cfg(feature = "hub")]
+mod address;
 mod cache;
+#[cfg(feature = "hub")]
+mod certificates;
 #[cfg(feature = "hub")]
 mod client;
 #[cfg(feature = "hub")]
+mod connection;
+#[cfg(feature = "hub")]
 mod download;
+mod failure;
 mod files;
+#[cfg(feature = "hub")]
+mod http;
 mod names;
+mod network;
+mod note;
 mod options;
+#[cfg(feature = "hub")]
+mod proxy;
+#[cfg(feature = "hub")]
+mod retry;
+mod setting;
+mod token;
 #[cfg(feature = "hub")]
 mod transfer;
 
@@ -20,10 +37,15 @@ use std::path::{Path, PathBuf};
 
 pub use cache::{CachedModel, cached};
 pub use names::ModelId;
+pub use network::Network;
 pub use options::Options;
+pub use token::Token;
 
 use crate::{Error, Result};
 use cache::Repo;
+use failure::Failure;
+use names::is_commit;
+use note::note;
 
 /// The directory of the model that `spec` names: a directory's path, which is returned as it is, `org/name`,
 /// `org/name@revision`, or a short name such as `t5-small`.
@@ -41,10 +63,10 @@ pub fn resolve(spec: &str, options: &Options) -> Result<PathBuf> {
         });
     }
     let model = ModelId::parse(spec)?;
-    let repo = Repo::new(&options.cache, &model.id);
+    let repo = Repo::new(options, &model.id);
     let Some(commit) = repo.commit(&model) else {
-        return fetch(&model, None, options)
-            .map_err(|failure| failure.into_error(&model, &repo, None, options));
+        return fetch(&model, None, false, options)
+            .map_err(|failure| explain(failure, &model, &repo, None, options));
     };
 
     let snapshot = repo.snapshot(&commit);
@@ -53,104 +75,131 @@ pub fn resolve(spec: &str, options: &Options) -> Result<PathBuf> {
         return Ok(snapshot);
     }
     // The rest of a commit comes from that commit, not from whatever its branch has become.
-    match fetch(&model, Some(&commit), options) {
-        Err(failure) if complete => {
-            tracing::warn!(
-                "{model}: using the cached files; the hub was asked for optional ones: {failure:?}"
-            );
-            Ok(snapshot)
-        }
-        fetched => {
-            fetched.map_err(|failure| failure.into_error(&model, &repo, Some(&commit), options))
-        }
+    let same = Some(commit.as_str()).filter(|commit| is_commit(commit));
+    if !complete {
+        return fetch(&model, same, false, options)
+            .map_err(|failure| explain(failure, &model, &repo, Some(&commit), options));
     }
+    // All that it asks for is whether the model has files that it can do without: that is not worth a second try.
+    let once = Options {
+        retries: 0,
+        ..options.clone()
+    };
+    fetch(&model, same, false, &once).or_else(|failure| {
+        let reason = match &failure {
+            Failure::Unreachable { reason, .. } | Failure::Transient(reason) => reason.clone(),
+            Failure::Final(error) => error.to_string(),
+        };
+        note(
+            options.quiet,
+            &format!("using {model} as it is in the cache: {reason}"),
+        );
+        Ok(snapshot)
+    })
 }
 
-/// Fetches what the hub has under `spec` now, all that is not in the cache yet, and returns its directory.
-/// With [`Options::offline`], as [`resolve`].
+/// Fetches what the hub has under `spec` now, all that is not in the cache yet or is of another size there, and returns its
+/// directory. With [`Options::offline`], as [`resolve`].
 pub fn pull(spec: &str, options: &Options) -> Result<PathBuf> {
     if options.offline || Path::new(spec).is_dir() {
         return resolve(spec, options);
     }
     let model = ModelId::parse(spec)?;
-    let repo = Repo::new(&options.cache, &model.id);
-    fetch(&model, None, options).map_err(|failure| {
-        failure.into_error(&model, &repo, repo.commit(&model).as_deref(), options)
+    let repo = Repo::new(options, &model.id);
+    fetch(&model, None, true, options).map_err(|failure| {
+        explain(
+            failure,
+            &model,
+            &repo,
+            repo.commit(&model).as_deref(),
+            options,
+        )
     })
 }
 
 #[cfg(feature = "hub")]
-fn fetch(model: &ModelId, commit: Option<&str>, options: &Options) -> Result<PathBuf, Failure> {
-    if options.offline {
-        return Err(Failure::Unreachable("HF_HUB_OFFLINE is set".into()));
+fn fetch(
+    model: &ModelId,
+    commit: Option<&str>,
+    again: bool,
+    options: &Options,
+) -> Result<PathBuf, Failure> {
+    match options.offline {
+        true => Err(offline()),
+        false => download::fetch(model, commit, again, options),
     }
-    download::fetch(model, commit, options)
 }
 
 #[cfg(not(feature = "hub"))]
-fn fetch(_: &ModelId, _: Option<&str>, options: &Options) -> Result<PathBuf, Failure> {
-    Err(Failure::Unreachable(match options.offline {
-        true => "HF_HUB_OFFLINE is set".into(),
-        false => "this build cannot fetch (cargo feature hub)".into(),
-    }))
+fn fetch(_: &ModelId, _: Option<&str>, _: bool, options: &Options) -> Result<PathBuf, Failure> {
+    Err(match options.offline {
+        true => offline(),
+        false => Failure::Unreachable {
+            reason: "this build cannot fetch (cargo feature hub)".into(),
+            remedy: "fetch it with another tool".into(),
+        },
+    })
 }
 
-/// Why a model could not be fetched.
-#[derive(Debug)]
-enum Failure {
-    /// There is no hub to talk to, and why.
-    Unreachable(String),
-    /// The hub or the way to it failed in a manner that may pass.
-    Transient(String),
-    /// Nothing that trying again would change.
-    Final(Error),
+fn offline() -> Failure {
+    Failure::Unreachable {
+        reason: "HF_HUB_OFFLINE is set".into(),
+        remedy: "unset HF_HUB_OFFLINE".into(),
+    }
 }
 
-impl Failure {
-    fn into_error(
-        self,
-        model: &ModelId,
-        repo: &Repo,
-        commit: Option<&str>,
-        options: &Options,
-    ) -> Error {
-        let message = match self {
-            Self::Final(error) => return error,
-            Self::Transient(reason) => {
-                format!("{reason}: run the same command again to go on from there")
-            }
-            Self::Unreachable(reason) => {
-                let (place, missing) = match commit {
-                    Some(commit) => {
-                        let snapshot = repo.snapshot(commit);
-                        let missing = files::missing(&snapshot, options.weights)
-                            .unwrap_or_default()
-                            .join(", ");
-                        (snapshot, missing)
-                    }
-                    None => (
-                        repo.snapshots(),
-                        match options.weights {
-                            true => "config.json, the weights and the tokenizer",
-                            false => "config.json and the tokenizer",
-                        }
-                        .to_owned(),
-                    ),
-                };
-                let remedy = match options.offline {
-                    true => "unset HF_HUB_OFFLINE",
-                    false => "connect to the network, set HF_ENDPOINT to a mirror",
-                };
-                format!(
-                    "not complete in the cache, and {reason}; missing: {missing}, which would go to {}: \
-                     {remedy}, or give a directory with --model",
-                    place.display()
-                )
-            }
-        };
-        Error::Hub {
-            model: model.to_string(),
-            message,
+/// A failure in words, with what is missing and where; `commit` is what the model's revision stands for in the cache.
+fn explain(
+    failure: Failure,
+    model: &ModelId,
+    repo: &Repo,
+    commit: Option<&str>,
+    options: &Options,
+) -> Error {
+    let (reason, remedy) = match failure {
+        Failure::Final(error) => return error,
+        Failure::Transient(reason) => {
+            return Error::Hub {
+                model: model.to_string(),
+                message: format!("{reason}: run the same command again to go on from there"),
+            };
         }
+        Failure::Unreachable { reason, remedy } => (reason, remedy),
+    };
+    let place = commit.map_or_else(|| repo.snapshots(), |commit| repo.snapshot(commit));
+    let missing = match commit {
+        Some(_) => files::missing(&place, options.weights)
+            .unwrap_or_default()
+            .join(", "),
+        None if options.weights => "config.json, the weights and the tokenizer".into(),
+        None => "config.json and the tokenizer".into(),
+    };
+    if missing.is_empty() {
+        return Error::Hub {
+            model: model.to_string(),
+            message: format!(
+                "{reason}; {} has all that the model needs, but whether the hub has a newer one cannot be told: {remedy}, or use \
+                 it as it is",
+                place.display()
+            ),
+        };
+    }
+    // Without its branch, or under another one, a snapshot is still found by its own name.
+    let others: Vec<_> = repo
+        .complete(options.weights)
+        .iter()
+        .map(|name| format!("{}@{name}", model.id))
+        .collect();
+    let instead = match others.as_slice() {
+        [] => String::new(),
+        others => format!("give {}, which the cache has, ", others.join(" or ")),
+    };
+    Error::Hub {
+        model: model.to_string(),
+        message: format!(
+            "not complete in the cache, and {reason}; missing: {missing}, which would go to {}: {instead}{remedy}, or give a \
+             directory with --model",
+            place.display()
+        ),
     }
 }

@@ -1,23 +1,34 @@
 //! Where models come from and go to, by the environment variables that Hugging Face's own tools read.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::network::Network;
+use super::setting::setting;
+use super::token::Token;
+
 /// How models are found and fetched. [`Options::from_env`] reads what the user has set.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The cache shared with other tools: `HF_HUB_CACHE`, else `hub` below `HF_HOME`.
     pub cache: PathBuf,
     /// The hub: `HF_ENDPOINT`, else <https://huggingface.co>. No trailing slash.
     pub endpoint: String,
     /// What gated and private models ask for: `HF_TOKEN`, else the token that `hf auth login` wrote.
-    pub token: Option<String>,
+    pub token: Option<Token>,
+    /// The way there.
+    pub network: Network,
     /// `HF_HUB_OFFLINE`: use the cache alone.
     pub offline: bool,
+    /// Files of a snapshot are links to its blobs, unless `HF_HUB_DISABLE_SYMLINKS` is set.
+    pub symlinks: bool,
     /// Weights are wanted, too, and not only a model's config and tokenizer.
     pub weights: bool,
-    /// Draw no progress bars.
+    /// Say nothing on stderr, and draw no progress bars there.
     pub quiet: bool,
+    /// Draw progress bars, unless `HF_HUB_DISABLE_PROGRESS_BARS` is set.
+    pub progress: bool,
     /// How often in a row a transfer may fail without a new byte before it is given up.
     pub retries: u32,
     /// The pause before the first retry; it doubles with each.
@@ -28,18 +39,22 @@ impl Options {
     /// The options that the environment asks for.
     pub fn from_env() -> Self {
         Self::from_vars(
-            |name| std::env::var(name).ok(),
+            |name| std::env::var_os(name),
             std::env::home_dir().unwrap_or_default(),
         )
     }
 
     /// [`Options::from_env`] over any lookup of variables; `home` is the user's directory. An empty variable counts
     /// as unset.
-    pub fn from_vars(var: impl Fn(&str) -> Option<String>, home: PathBuf) -> Self {
-        let var = |name: &str| var(name).filter(|value| !value.is_empty());
-        let path = |name: &str| var(name).map(|value| expand_home(&value, &home));
-        let flag = |name: &str| {
-            var(name).is_some_and(|value| {
+    pub fn from_vars<V: Into<OsString>>(var: impl Fn(&str) -> Option<V>, home: PathBuf) -> Self {
+        let var = |name: &str| var(name).map(Into::into);
+        let text = |name: &str| setting(var, name).map(|setting| setting.value);
+        let path = |name: &str| {
+            let value = var(name).filter(|value: &OsString| !value.is_empty())?;
+            Some(expand(value, var, &home))
+        };
+        let flag = |value: Option<String>| {
+            value.is_some_and(|value| {
                 matches!(
                     value.to_ascii_uppercase().as_str(),
                     "1" | "ON" | "YES" | "TRUE"
@@ -55,53 +70,70 @@ impl Options {
         let cache = path("HF_HUB_CACHE")
             .or_else(|| path("HUGGINGFACE_HUB_CACHE"))
             .unwrap_or_else(|| hf_home.join("hub"));
-        let token = var("HF_TOKEN")
-            .or_else(|| var("HUGGING_FACE_HUB_TOKEN"))
-            .or_else(|| {
-                if flag("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
-                    return None;
-                }
-                let file = path("HF_TOKEN_PATH").unwrap_or_else(|| hf_home.join("token"));
-                std::fs::read_to_string(file).ok()
-            });
+        let token = setting(var, "HF_TOKEN")
+            .or_else(|| setting(var, "HUGGING_FACE_HUB_TOKEN"))
+            .map_or_else(
+                || match path("HF_TOKEN_PATH") {
+                    Some(path) => Token::in_file(path, true),
+                    None => Token::in_file(hf_home.join("token"), false),
+                },
+                Token::from_setting,
+            );
 
         Self {
             cache,
-            endpoint: var("HF_ENDPOINT").map_or_else(
+            endpoint: text("HF_ENDPOINT").map_or_else(
                 || "https://huggingface.co".into(),
-                |url| url.trim_end_matches('/').into(),
+                |url| url.trim().trim_end_matches('/').into(),
             ),
-            token: token
-                .map(|token| token.trim().to_owned())
-                .filter(|token| !token.is_empty()),
-            offline: flag("HF_HUB_OFFLINE") || flag("TRANSFORMERS_OFFLINE"),
+            token: match flag(text("HF_HUB_DISABLE_IMPLICIT_TOKEN")) {
+                true => None,
+                false => Some(token),
+            },
+            network: Network::from_vars(var),
+            offline: flag(text("HF_HUB_OFFLINE").or_else(|| text("TRANSFORMERS_OFFLINE"))),
+            symlinks: !flag(text("HF_HUB_DISABLE_SYMLINKS")),
             weights: true,
             quiet: false,
+            progress: !flag(text("HF_HUB_DISABLE_PROGRESS_BARS")),
             retries: 5,
             retry_delay: Duration::from_secs(1),
         }
     }
 }
 
-/// The token stays out of logs.
-impl std::fmt::Debug for Options {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options")
-            .field("cache", &self.cache)
-            .field("endpoint", &self.endpoint)
-            .field("token", &self.token.as_ref().map(|_| "..."))
-            .field("offline", &self.offline)
-            .finish_non_exhaustive()
+/// What a shell leaves alone inside quotes and env files: `~` and `~/x`, `$NAME` and `${NAME}`. A variable that is not set
+/// stays as it is written.
+fn expand(value: OsString, var: impl Fn(&str) -> Option<OsString>, home: &Path) -> PathBuf {
+    let Some(mut rest) = value.to_str() else {
+        return value.into();
+    };
+    let mut expanded = OsString::new();
+    if let Some(below) = rest.strip_prefix('~')
+        && !home.as_os_str().is_empty()
+        && (below.is_empty() || below.starts_with(std::path::is_separator))
+    {
+        expanded.push(home);
+        rest = below;
     }
-}
-
-/// `~` and `~/x`, which a shell leaves alone inside quotes and env files.
-fn expand_home(value: &str, home: &std::path::Path) -> PathBuf {
-    match value.strip_prefix('~') {
-        Some("") => home.to_owned(),
-        Some(rest) if rest.starts_with('/') => home.join(&rest[1..]),
-        _ => PathBuf::from(value),
+    while let Some(at) = rest.find('$') {
+        let (before, name) = (&rest[..at], &rest[at + 1..]);
+        let (name, after) = match name.strip_prefix('{').and_then(|name| name.split_once('}')) {
+            Some(parts) => parts,
+            None => name.split_at(
+                name.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+                    .unwrap_or(name.len()),
+            ),
+        };
+        expanded.push(before);
+        match var(name).filter(|_| !name.is_empty()) {
+            Some(value) => expanded.push(value),
+            None => expanded.push(&rest[at..rest.len() - after.len()]),
+        }
+        rest = after;
     }
+    expanded.push(rest);
+    expanded.into()
 }
 
 #[cfg(test)]
@@ -133,9 +165,29 @@ mod tests {
             ),
             (&[("HF_HUB_CACHE", "~/models")], "/home/ada/models"),
             (&[("HF_HUB_CACHE", ""), ("HF_HOME", "~")], "/home/ada/hub"),
+            (
+                &[
+                    ("HF_HOME", "$BIG/hf-${WHO}"),
+                    ("BIG", "/big"),
+                    ("WHO", "ada"),
+                ],
+                "/big/hf-ada/hub",
+            ),
+            (&[("HF_HOME", "/a$/$NOT_SET/${/~")], "/a$/$NOT_SET/${/~/hub"),
         ] {
             assert_eq!(options(vars).cache, PathBuf::from(cache), "{vars:?}");
         }
+    }
+
+    /// Bytes that are no Unicode name directories all the same.
+    #[test]
+    #[cfg(unix)]
+    fn a_cache_may_have_any_name() {
+        use std::os::unix::ffi::OsStringExt;
+        let name = OsString::from_vec(b"/caf\xe9".to_vec());
+        let var = |key: &str| (key == "HF_HOME").then(|| name.clone());
+        let options = Options::from_vars(var, PathBuf::new());
+        assert_eq!(options.cache, PathBuf::from(name.clone()).join("hub"));
     }
 
     #[test]
@@ -160,27 +212,41 @@ mod tests {
             );
         }
         assert!(options(&[("TRANSFORMERS_OFFLINE", "1")]).offline);
+        let both = [("TRANSFORMERS_OFFLINE", "1"), ("HF_HUB_OFFLINE", "0")];
+        assert!(!options(&both).offline, "the hub's own variable decides");
     }
 
     #[test]
     fn the_token_comes_from_the_variable_then_from_the_file() {
+        let read = |vars: &[(&str, &str)]| options(vars).token.map(|token| token.read());
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("token"), "hf_file\n").unwrap();
         let home = directory.path().to_str().unwrap();
+        let file = [("HF_HOME", home)];
+        assert_eq!(read(&file).unwrap().unwrap().as_deref(), Some("hf_file"));
+        let both = [("HF_HOME", home), ("HF_TOKEN", " hf_var ")];
+        assert_eq!(read(&both).unwrap().unwrap().as_deref(), Some("hf_var"));
+        let neither = [("HF_HOME", "/nowhere")];
+        assert_eq!(read(&neither).unwrap().unwrap(), None);
+
+        let elsewhere = directory.path().join("elsewhere");
+        let named = [
+            ("HF_HOME", home),
+            ("HF_TOKEN_PATH", elsewhere.to_str().unwrap()),
+        ];
+        let message = read(&named).unwrap().unwrap_err().to_string();
+        assert!(message.contains("elsewhere"), "{message}");
+        std::fs::write(&elsewhere, "hf_elsewhere").unwrap();
         assert_eq!(
-            options(&[("HF_HOME", home)]).token.as_deref(),
-            Some("hf_file")
+            read(&named).unwrap().unwrap().as_deref(),
+            Some("hf_elsewhere")
         );
-        assert_eq!(
-            options(&[("HF_HOME", home), ("HF_TOKEN", " hf_var ")])
-                .token
-                .as_deref(),
-            Some("hf_var")
-        );
-        assert_eq!(
-            options(&[("HF_HOME", home), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]).token,
-            None
-        );
+
+        // As for Hugging Face's tools, no token that was not given to the call itself goes out then.
+        let disabled = ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1");
+        for vars in [[file[0], disabled], [both[1], disabled]] {
+            assert!(read(&vars).is_none(), "{vars:?}");
+        }
         let shown = format!("{:?}", options(&[("HF_TOKEN", "hf_secret")]));
         assert!(!shown.contains("hf_secret"), "{shown}");
     }

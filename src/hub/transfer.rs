@@ -2,16 +2,17 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sha2::Digest;
 
-use super::Failure;
 use super::cache::{create_parent, unwritable};
 use super::client::{Client, Metadata};
-use super::download::pause;
+use super::failure::Failure;
+use super::files;
 use super::options::Options;
+use super::retry::pause;
 use crate::Error;
 
 /// A file on its way.
@@ -23,8 +24,8 @@ pub(super) struct Transfer<'a> {
     metadata: &'a Metadata,
     /// Where the file ends up.
     blob: &'a Path,
-    /// Where it arrives, and where an earlier run may have left a part of it: `blob.incomplete`.
-    partial: PathBuf,
+    /// Where it arrives, and where an earlier run may have left a part of it.
+    partial: &'a Path,
     bar: ProgressBar,
 }
 
@@ -36,10 +37,10 @@ impl<'a> Transfer<'a> {
         file: &'a str,
         metadata: &'a Metadata,
         blob: &'a Path,
+        partial: &'a Path,
     ) -> Self {
-        let mut partial = blob.as_os_str().to_owned();
-        partial.push(".incomplete");
-        let bar = progress_bar(file, metadata.size, options.quiet);
+        let shown = options.progress && !options.quiet;
+        let bar = progress_bar(file, metadata.size, shown);
         Self {
             client,
             options,
@@ -47,21 +48,35 @@ impl<'a> Transfer<'a> {
             file,
             metadata,
             blob,
-            partial: partial.into(),
+            partial,
             bar,
         }
     }
 
     /// Fetches and verifies the file; the blob appears whole or not at all.
     pub fn run(&self) -> Result<(), Failure> {
-        create_parent(&self.partial).map_err(Failure::Final)?;
-        let mut resumed = std::fs::metadata(&self.partial).is_ok_and(|found| found.len() > 0);
+        create_parent(self.partial).map_err(Failure::Final)?;
+        // What an earlier run left is trusted where a checksum will tell, and not otherwise: it may be of anything.
+        if checksum(&self.metadata.etag).is_none() {
+            let _ = std::fs::remove_file(self.partial);
+        }
+        let mut resumed = std::fs::metadata(self.partial).is_ok_and(|found| found.len() > 0);
         loop {
             self.receive()?;
-            let Err(reason) = verify(&self.partial, self.metadata).map_err(Failure::Final)? else {
+            let verdict = verify(self.partial, self.metadata).map_err(Failure::Final)?;
+            if files::is_lfs_pointer(self.partial) {
+                std::fs::remove_file(self.partial).map_err(|source| self.write_failed(source))?;
+                self.bar.abandon();
+                return Err(self.client.refusal(format!(
+                    "{} has a Git LFS pointer in place of {}, and not the file that it stands for: fetch from a hub that has \
+                     the file, or give a directory with --model",
+                    self.options.endpoint, self.file
+                )));
+            }
+            let Err(reason) = verdict else {
                 break;
             };
-            std::fs::remove_file(&self.partial).map_err(|source| self.write_failed(source))?;
+            std::fs::remove_file(self.partial).map_err(|source| self.write_failed(source))?;
             // What an earlier run left may have been bad from the start: once more, from nothing.
             if !std::mem::take(&mut resumed) {
                 self.bar.abandon();
@@ -74,7 +89,7 @@ impl<'a> Transfer<'a> {
             tracing::warn!("{}: {reason}; fetching it again from the start", self.file);
         }
         self.bar.finish();
-        std::fs::rename(&self.partial, self.blob).map_err(|source| self.write_failed(source))
+        std::fs::rename(self.partial, self.blob).map_err(|source| self.write_failed(source))
     }
 
     /// Extends the partial file until it is as long as it should be, over as many connections as it takes while they
@@ -85,9 +100,10 @@ impl<'a> Transfer<'a> {
             .write(true)
             .create(true)
             .truncate(false)
-            .open(&self.partial)
+            .open(self.partial)
             .map_err(|source| self.write_failed(source))?;
         let mut length = self.end(&mut output)?;
+        let start = length;
         let (mut furthest, mut failures) = (length, 0);
         // Without a size there is no telling whether a part is the whole.
         if size.is_none_or(|size| length > size) {
@@ -99,8 +115,13 @@ impl<'a> Transfer<'a> {
             let reason = match outcome {
                 Ok(()) if size.is_none_or(|size| length >= size) => return Ok(()),
                 Ok(()) => "it ended early".to_owned(),
-                Err(Failure::Transient(reason) | Failure::Unreachable(reason)) => reason,
-                Err(fatal) => return Err(fatal),
+                Err(Failure::Transient(reason)) => reason,
+                // A network that was there comes back; one that never was does not.
+                Err(Failure::Unreachable { reason, .. }) if furthest > start => reason,
+                Err(lasting) => {
+                    self.bar.abandon();
+                    return Err(lasting);
+                }
             };
             failures = if length > furthest { 1 } else { failures + 1 };
             furthest = furthest.max(length);
@@ -126,12 +147,9 @@ impl<'a> Transfer<'a> {
     fn append(&self, output: &mut File, from: u64) -> Result<(), Failure> {
         self.bar.set_position(from);
         let mut answer = self.client.open(self.commit, self.file, from)?;
-        let range = answer
-            .headers()
-            .get("content-range")
-            .and_then(|range| range.to_str().ok());
+        let range = answer.header("content-range");
         let continues = range.is_some_and(|range| range.starts_with(&format!("bytes {from}-")));
-        match answer.status().as_u16() {
+        match answer.response.status().as_u16() {
             206 if continues => {}
             206 => {
                 return Err(Failure::Transient(
@@ -143,7 +161,7 @@ impl<'a> Transfer<'a> {
                 self.restart(output)?;
             }
         }
-        let mut body = answer.body_mut().as_reader();
+        let mut body = answer.response.body_mut().as_reader();
         let mut buffer = vec![0; 256 << 10];
         loop {
             match body.read(&mut buffer) {
@@ -178,16 +196,15 @@ impl<'a> Transfer<'a> {
     }
 
     fn write_failed(&self, source: std::io::Error) -> Failure {
-        Failure::Final(unwritable(&self.partial, source))
+        Failure::Final(unwritable(self.partial, source))
     }
 }
 
 /// A bar for one file on stderr; nothing is drawn where stderr is no terminal.
-fn progress_bar(file: &str, size: Option<u64>, quiet: bool) -> ProgressBar {
-    let target = if quiet {
-        ProgressDrawTarget::hidden()
-    } else {
-        ProgressDrawTarget::stderr()
+fn progress_bar(file: &str, size: Option<u64>, shown: bool) -> ProgressBar {
+    let target = match shown {
+        true => ProgressDrawTarget::stderr(),
+        false => ProgressDrawTarget::hidden(),
     };
     let bar = ProgressBar::with_draw_target(size, target);
     let template = match size {
@@ -201,8 +218,17 @@ fn progress_bar(file: &str, size: Option<u64>, quiet: bool) -> ProgressBar {
     bar
 }
 
-/// Compares a file with its size and with the checksum its ETag may be: SHA-256 (64 digits) or a git blob's SHA-1 (40).
-/// The inner result is the verdict.
+/// What an ETag is a checksum by, if it is one: SHA-256 (64 digits) or a git blob's SHA-1 (40).
+fn checksum(etag: &str) -> Option<&'static str> {
+    match etag.len() {
+        _ if !etag.bytes().all(|byte| byte.is_ascii_hexdigit()) => None,
+        64 => Some("SHA-256"),
+        40 => Some("git SHA-1"),
+        _ => None,
+    }
+}
+
+/// Compares a file with its size and with the checksum that its ETag may be. The inner result is the verdict.
 fn verify(path: &Path, metadata: &Metadata) -> Result<Result<(), String>, Error> {
     let unreadable = |source| Error::Io {
         path: path.to_owned(),
@@ -213,17 +239,14 @@ fn verify(path: &Path, metadata: &Metadata) -> Result<Result<(), String>, Error>
     if let Some(size) = metadata.size.filter(|size| *size != length) {
         return Ok(Err(format!("it has {length} bytes instead of {size}")));
     }
-    let (kind, found) = match metadata.etag.len() {
-        64 => (
-            "SHA-256",
-            hash::<sha2::Sha256>(&mut file, &[]).map_err(unreadable)?,
-        ),
-        40 => ("git SHA-1", {
-            let header = format!("blob {length}\0");
-            hash::<sha1::Sha1>(&mut file, header.as_bytes()).map_err(unreadable)?
-        }),
-        _ => return Ok(Ok(())),
+    let Some(kind) = checksum(&metadata.etag) else {
+        return Ok(Ok(()));
     };
+    let found = match kind {
+        "SHA-256" => hash::<sha2::Sha256>(&mut file, &[]),
+        _ => hash::<sha1::Sha1>(&mut file, format!("blob {length}\0").as_bytes()),
+    };
+    let found = found.map_err(unreadable)?;
     Ok(match metadata.etag.eq_ignore_ascii_case(&found) {
         true => Ok(()),
         false => Err(format!(

@@ -162,7 +162,7 @@ fn refusals_say_what_to_do() {
             "set HF_TOKEN",
         ],
     );
-    fixture.options.token = Some("hf_wrong".into());
+    fixture.options.token = Some(Token::new("hf_wrong"));
     let message = fixture.error("org/model");
     assert_contains(
         &message,
@@ -208,4 +208,22 @@ fn an_endpoint_that_is_no_hub_is_named() {
     let (mut fixture, ..) = Fixture::with_model();
     fixture.options.endpoint = "not a url".into();
     assert_contains(&fixture.error("org/model"), &["HF_ENDPOINT"]);
+}
+
+#[test]
+fn a_pointer_in_place_of_a_file_is_said_by_name() {
+    let pointer = b"version https://git-lfs.github.com/spec/v1\n\
+        oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 242043056\n";
+    for file in ["model.safetensors", "spiece.model"] {
+        let fixture = Fixture::new();
+        let mut files = published(b"weights").to_vec();
+        files.retain(|(name, _)| *name != "tokenizer.json" && *name != file);
+        files.push((file, pointer));
+        fixture.hub.publish("org/model", 'a', &files);
+        assert_contains(
+            &fixture.error("org/model"),
+            &["Git LFS pointer in place of", file, &fixture.hub.endpoint()],
+        );
+        assert!(!fixture.blob(pointer).exists() && !fixture.partial(pointer).exists());
+    }
 }

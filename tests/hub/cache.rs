@@ -190,3 +190,99 @@ fn a_cache_that_cannot_be_written_is_named() {
         ],
     );
 }
+
+#[test]
+fn a_snapshot_without_its_branch_is_found_by_its_own_name() {
+    let (mut fixture, commit, _) = Fixture::with_model();
+    let directory = fixture.resolve("org/model").unwrap();
+    let main = fixture.root().join("refs/main");
+    let by_name = format!("org/model@{commit}");
+    fixture.options.offline = true;
+
+    // Other tools write a line break, or none.
+    std::fs::write(&main, format!("{commit}\n")).unwrap();
+    assert_eq!(fixture.resolve("org/model").unwrap(), directory);
+
+    let gone = "9".repeat(40);
+    for branch in [
+        None,
+        Some(""),
+        Some("no commit"),
+        Some(&*gone),
+        Some("../../x"),
+    ] {
+        match branch {
+            None => std::fs::remove_file(&main).unwrap(),
+            Some(text) => std::fs::write(&main, text).unwrap(),
+        }
+        let message = fixture.error("org/model");
+        assert_contains(
+            &message,
+            &[
+                "HF_HUB_OFFLINE is set",
+                "missing: config.json",
+                &format!("give {by_name}, which the cache has"),
+                "--model",
+            ],
+        );
+        assert_eq!(fixture.resolve(&by_name).unwrap(), directory);
+    }
+    // The same for another branch, and for a hub that cannot be reached.
+    assert_contains(&fixture.error("org/model@v2"), &[&by_name]);
+    fixture.options.offline = false;
+    fixture.options.endpoint = "http://no-such-host.invalid".into();
+    assert_contains(&fixture.error("org/model"), &["no-such-host", &by_name]);
+
+    // Several, of which one lacks its weights.
+    let snapshots = fixture.root().join("snapshots");
+    let copy = |name: &str| {
+        std::fs::create_dir(snapshots.join(name)).unwrap();
+        for file in names(&directory) {
+            std::fs::copy(directory.join(&file), snapshots.join(name).join(file)).unwrap();
+        }
+    };
+    copy(&"b".repeat(40));
+    copy(&"c".repeat(40));
+    std::fs::remove_file(snapshots.join("c".repeat(40)).join("model.safetensors")).unwrap();
+    let second = format!("org/model@{}", "b".repeat(40));
+    let message = fixture.error("org/model");
+    assert_contains(&message, &[&format!("give {by_name} or {second}, which")]);
+    assert!(!message.contains("cccc"), "{message}");
+    fixture.options.weights = false;
+    assert_contains(&fixture.error("org/model"), &["cccc"]);
+}
+
+#[test]
+fn snapshots_of_caches_filled_by_hand_may_have_any_name() {
+    let (mut fixture, commit, _) = Fixture::with_model();
+    fixture.resolve("org/model").unwrap();
+    let snapshots = fixture.root().join("snapshots");
+    std::fs::rename(snapshots.join(commit), snapshots.join("mine")).unwrap();
+    std::fs::write(fixture.root().join("refs/main"), "mine").unwrap();
+    fixture.options.offline = true;
+    assert_eq!(
+        fixture.resolve("org/model").unwrap(),
+        snapshots.join("mine")
+    );
+    assert_eq!(
+        fixture.resolve("org/model@mine").unwrap(),
+        snapshots.join("mine")
+    );
+    std::fs::remove_file(fixture.root().join("refs/main")).unwrap();
+    assert_contains(&fixture.error("org/model"), &["give org/model@mine, which"]);
+}
+
+#[test]
+fn asking_for_the_newest_without_a_hub_does_not_call_the_cache_incomplete() {
+    let (mut fixture, ..) = Fixture::with_model();
+    let directory = fixture.resolve("org/model").unwrap();
+    fixture.options.endpoint = "http://no-such-host.invalid".into();
+    let message = hub::pull("org/model", &fixture.options)
+        .unwrap_err()
+        .to_string();
+    assert_contains(
+        &message,
+        &["no-such-host", directory.to_str().unwrap(), "has all"],
+    );
+    assert!(!message.contains("missing"), "{message}");
+}

@@ -34,6 +34,13 @@ fn t5_gpu(endpoint: &str, home: &Path) -> Command {
         "HF_TOKEN",
         "HF_HUB_OFFLINE",
         "TRANSFORMERS_OFFLINE",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "no_proxy",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
     ] {
         command.env_remove(name);
     }
@@ -174,4 +181,45 @@ fn failures_are_one_line() {
             .env("HF_TOKEN", "hf_right")
             .args(["pull", "--quiet", "org/small"]),
     );
+}
+
+#[test]
+fn processes_that_share_an_empty_cache_all_succeed() {
+    let (hub, _, _) = hub();
+    for _ in 0..4 {
+        let home = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut command = t5_gpu(&hub.endpoint(), home.path());
+                    stdout(command.args(["tokenize", "--model", "org/small", "I love you."]))
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn a_cache_that_stands_in_for_the_hub_is_mentioned() {
+    let (hub, home, _) = hub();
+    stdout(t5_gpu(&hub.endpoint(), home.path()).args(["pull", "org/small"]));
+    // As another tool leaves it: what the model does not have is not written down.
+    let notes = home.path().join("hub/models--org--small/.no_exist");
+    std::fs::remove_dir_all(notes).unwrap();
+    let run = |quiet: &[&str]| {
+        let mut command = t5_gpu("http://no-such-host.invalid", home.path());
+        let output = command
+            .args(["tokenize", "--model", "org/small", "x"])
+            .args(quiet)
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = run(&[]);
+    assert!(
+        said.contains("using org/small as it is in the cache") && said.contains("no-such-host"),
+        "{said}"
+    );
+    assert_eq!(run(&["--quiet"]), "");
 }

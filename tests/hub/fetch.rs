@@ -66,7 +66,7 @@ fn a_model_lands_in_the_shared_layout_with_what_is_needed_and_no_more() {
 fn the_token_goes_to_the_hub_and_not_to_where_it_redirects() {
     let (mut fixture, ..) = Fixture::with_model();
     fixture.hub.state().token = Some("hf_right");
-    fixture.options.token = Some("hf_right".into());
+    fixture.options.token = Some(Token::new("hf_right"));
     fixture.resolve("org/model").unwrap();
     let requests = fixture.hub.requests();
     for request in &requests {
@@ -201,7 +201,7 @@ fn branches_with_slashes_and_renamed_models_are_found() {
         .renamed
         .insert("old/name".into(), "org/model".into());
     fixture.hub.state().token = Some("hf_right");
-    fixture.options.token = Some("hf_right".into());
+    fixture.options.token = Some(Token::new("hf_right"));
     let renamed = fixture.resolve("old/name").unwrap();
     assert_eq!(names(&renamed), names(&directory));
 }

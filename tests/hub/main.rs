@@ -5,13 +5,17 @@ mod broken;
 mod cache;
 mod commands;
 mod fetch;
+mod network;
+mod proxies;
 mod server;
+mod sharing;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use server::{Hub, Request, etag, sha256};
-use t5_gpu::hub::{self, Options};
+use t5_gpu::hub::{self, Options, Token};
 use tempfile::TempDir;
 
 const CONFIG: &[u8] = br#"{"model_type": "t5"}"#;
@@ -32,21 +36,38 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let hub = Hub::start();
+        Self::with_vars(&[])
+    }
+
+    /// With these variables of the environment, and no others.
+    fn with_vars(vars: &[(&str, &str)]) -> Self {
+        Self::over(Hub::start(), vars)
+    }
+
+    fn over(hub: Hub, vars: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let vars = [
+        let own = [
             ("HF_HOME", home.path().to_str().unwrap().to_owned()),
             ("HF_ENDPOINT", hub.endpoint()),
         ];
         let var = |name: &str| {
-            vars.iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| value.clone())
+            let given = vars.iter().find(|(key, _)| *key == name);
+            let own = own.iter().find(|(key, _)| *key == name);
+            given
+                .map(|(_, value)| value.to_string())
+                .or(own.map(|(_, value)| value.clone()))
         };
         let mut options = Options::from_vars(var, PathBuf::new());
         options.retry_delay = Duration::from_millis(1);
         options.quiet = true;
         Self { hub, home, options }
+    }
+
+    /// Publishes `org/model`, and returns its weights.
+    fn publish(&self) -> Vec<u8> {
+        let weights = weights(100_000);
+        self.hub.publish("org/model", 'a', &published(&weights));
+        weights
     }
 
     /// With `org/model` published: weights of 100,000 bytes and some more files than are needed.

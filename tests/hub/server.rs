@@ -2,8 +2,8 @@
 //! is this server under its other name, `localhost`, so that a redirect to it crosses hosts.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sha2::Digest;
@@ -43,11 +43,18 @@ pub struct State {
     pub answers: VecDeque<(u16, &'static str, &'static str)>,
     /// The token that every request to the hub must carry.
     pub token: Option<&'static str>,
+    /// Where the CDN is, if not at this server's other name.
+    pub cdn: Option<String>,
+    /// ETags are no checksums.
+    pub opaque_etags: bool,
+    /// Connections that were made, whatever became of them.
+    pub connections: usize,
 }
 
 /// The running server; it ends with the process.
 pub struct Hub {
-    port: u16,
+    pub port: u16,
+    scheme: &'static str,
     state: Arc<Mutex<State>>,
 }
 
@@ -79,21 +86,43 @@ pub fn etag(bytes: &[u8]) -> String {
 
 impl Hub {
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// A hub that speaks TLS.
+    pub fn start_tls(config: Arc<rustls::ServerConfig>) -> Self {
+        Self::start_with(Some(config))
+    }
+
+    fn start_with(tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let state = Arc::new(Mutex::new(State::default()));
         let shared = state.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let shared = shared.clone();
-                std::thread::spawn(move || serve(stream, port, &shared));
+                shared.lock().unwrap().connections += 1;
+                let (shared, tls) = (shared.clone(), tls.clone());
+                std::thread::spawn(move || match tls {
+                    None => serve(stream, port, &shared),
+                    Some(config) => {
+                        let connection = rustls::ServerConnection::new(config).unwrap();
+                        let stream = rustls::StreamOwned::new(connection, stream);
+                        serve(stream, port, &shared);
+                    }
+                });
             }
         });
-        Self { port, state }
+        Self {
+            port,
+            scheme,
+            state,
+        }
     }
 
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -161,8 +190,10 @@ impl Answer {
     }
 }
 
-fn serve(stream: TcpStream, port: u16, state: &Mutex<State>) {
-    let Some(request) = read(&stream) else { return };
+fn serve(mut stream: impl Read + Write, port: u16, state: &Mutex<State>) {
+    let Some(request) = read(&mut stream) else {
+        return;
+    };
     let answer = {
         let mut state = state.lock().unwrap();
         state.requests.push(request.clone());
@@ -182,10 +213,10 @@ fn serve(stream: TcpStream, port: u16, state: &Mutex<State>) {
         bytes.extend(&answer.body[..answer.cut.unwrap_or(usize::MAX).min(answer.body.len())]);
     }
     // A client that has hung up has no interest in the rest.
-    let _ = (&stream).write_all(&bytes);
+    let _ = stream.write_all(&bytes).and_then(|()| stream.flush());
 }
 
-fn read(stream: &TcpStream) -> Option<Request> {
+fn read(stream: impl Read) -> Option<Request> {
     let mut lines = BufReader::new(stream).lines();
     let first = lines.next()?.ok()?;
     let mut words = first.split(' ').map(str::to_owned);
@@ -230,7 +261,16 @@ fn answer(request: &Request, port: u16, state: &mut State) -> Answer {
     {
         return Answer::new(307).header("Location", request.path.replace(old, new));
     }
-    let parts: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
+    let path = request.path.trim_start_matches("/mirror");
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let name_of = |bytes: &[u8]| match state.opaque_etags {
+        true => format!("opaque-{}", bytes.len()),
+        false => etag(bytes),
+    };
+    let cdn = match &state.cdn {
+        Some(cdn) => cdn.clone(),
+        None => format!("http://localhost:{port}"),
+    };
     match parts[..] {
         ["api", "models", org, name, "revision", revision] => {
             listing(&format!("{org}/{name}"), revision, state)
@@ -242,16 +282,13 @@ fn answer(request: &Request, port: u16, state: &mut State) -> Answer {
                     None => Answer::refusal(404, "EntryNotFound", "Entry not found"),
                     Some(bytes) if bytes.len() > LARGE => Answer::new(302)
                         .header("X-Repo-Commit", &model.commit)
-                        .header(
-                            "Location",
-                            format!("http://localhost:{port}/cdn/{}", sha256(bytes)),
-                        )
-                        .header("X-Linked-Etag", format!("\"{}\"", etag(bytes)))
+                        .header("Location", format!("{cdn}/cdn/{}", sha256(bytes)))
+                        .header("X-Linked-Etag", format!("\"{}\"", name_of(bytes)))
                         .header("X-Linked-Size", bytes.len().to_string())
                         .body(b"Found. Redirecting."),
                     Some(bytes) => Answer::new(200)
                         .header("X-Repo-Commit", &model.commit)
-                        .header("ETag", format!("W/\"{}\"", etag(bytes)))
+                        .header("ETag", format!("W/\"{}\"", name_of(bytes)))
                         .body(bytes),
                 },
             }
