@@ -97,6 +97,15 @@ pub enum Error {
         /// Rows of the embedding.
         vocab_size: usize,
     },
+    /// What was asked for needs a decoder, and the model is an encoder alone.
+    #[error(
+        "this model is an encoder alone ({reason}) and cannot generate or score text: encode gives its states, or with \
+         --pooling mean one vector a text; tokenize, inspect and verify work, too"
+    )]
+    NoDecoder {
+        /// What says so.
+        reason: &'static str,
+    },
     /// A model named by its hub id could not be had.
     #[error("{model}: {message}")]
     Hub {

@@ -49,7 +49,7 @@ pub use gpu::{DeviceInfo, devices};
 pub use model_files::ModelFiles;
 pub use ops::WeightDType;
 pub use parameters::Parameters;
-pub use pipeline::{LoadOptions, Pipeline};
+pub use pipeline::{LoadOptions, Part, Pipeline};
 
 /// The README's example, kept working.
 #[cfg(all(doctest, feature = "embedded-model"))]

@@ -14,8 +14,14 @@ pub struct Parameters<'a> {
     pub shared: Tensor<'a>,
     /// The encoder.
     pub encoder: StackParameters<'a>,
-    /// The decoder.
-    pub decoder: StackParameters<'a>,
+    /// The decoder, unless the checkpoint is an encoder alone.
+    pub decoder: Option<DecoderParameters<'a>>,
+}
+
+/// The decoder and what turns its states into logits.
+pub struct DecoderParameters<'a> {
+    /// Its blocks.
+    pub stack: StackParameters<'a>,
     /// `[vocab_size, d_model]` where the checkpoint has a head that differs from the shared embedding.
     pub lm_head: Option<Tensor<'a>>,
 }
@@ -73,6 +79,9 @@ impl<'a> Parameters<'a> {
     /// Finds every parameter that `config` asks for and checks its shape. Tensors that the model does not use are ignored.
     /// Names may begin with `transformer.`, as those of a model that is part of another one do.
     ///
+    /// Where a checkpoint has no tensor at all of the decoder, it is an encoder alone, whatever the config says: tools
+    /// that cut models down often leave that as it was.
+    ///
     /// # Errors
     /// [`crate::Error::MissingTensor`] and [`crate::Error::TensorShape`] name the tensor and the shapes;
     /// [`crate::Error::Unsupported`] for weights that were quantised.
@@ -93,27 +102,42 @@ impl<'a> Parameters<'a> {
         let mut fetch = |name: &str, shape: &[usize]| {
             find(source, name, shape)?.ok_or_else(|| missing(source, config, name, shape))
         };
+        let encoder = StackParameters {
+            embed_tokens: own(ENCODER_EMBEDDING)?,
+            ..stack(config, Side::Encoder, &mut fetch)?
+        };
+        let decoder = match config.is_encoder_decoder && has_decoder(source) {
+            true => Some(DecoderParameters {
+                stack: StackParameters {
+                    embed_tokens: own(DECODER_EMBEDDING)?,
+                    ..stack(config, Side::Decoder, &mut fetch)?
+                },
+                lm_head: own(LM_HEAD)?,
+            }),
+            false => None,
+        };
         Ok(Parameters {
-            encoder: StackParameters {
-                embed_tokens: own(ENCODER_EMBEDDING)?,
-                ..stack(config, Side::Encoder, &mut fetch)?
-            },
-            decoder: StackParameters {
-                embed_tokens: own(DECODER_EMBEDDING)?,
-                ..stack(config, Side::Decoder, &mut fetch)?
-            },
-            lm_head: own(LM_HEAD)?,
+            encoder,
+            decoder,
             shared,
         })
     }
 
+    /// # Errors
+    /// [`Error::NoDecoder`] where there is none.
+    pub fn require_decoder(&self, config: &T5Config) -> Result<()> {
+        match self.decoder {
+            Some(_) => Ok(()),
+            None => Err(config.no_decoder()),
+        }
+    }
+
     /// How many matrices embeddings and head come to: the shared one is none where nobody shares it.
     pub fn embedding_count(&self) -> usize {
-        let tables = [
-            &self.encoder.embed_tokens,
-            &self.decoder.embed_tokens,
-            &self.lm_head,
-        ];
+        let mut tables = vec![&self.encoder.embed_tokens];
+        if let Some(decoder) = &self.decoder {
+            tables.extend([&decoder.stack.embed_tokens, &decoder.lm_head]);
+        }
         let own = tables.iter().filter(|table| table.is_some()).count();
         own + usize::from(own < tables.len())
     }
@@ -121,7 +145,9 @@ impl<'a> Parameters<'a> {
     /// Every tensor once, in tree order: the shared embedding, the encoder, the decoder, the head.
     pub fn tensors(&self) -> Vec<&Tensor<'a>> {
         let mut all = vec![&self.shared];
-        for stack in [&self.encoder, &self.decoder] {
+        let decoder = self.decoder.as_ref();
+        let stacks = [Some(&self.encoder), decoder.map(|decoder| &decoder.stack)];
+        for stack in stacks.into_iter().flatten() {
             all.extend(&stack.embed_tokens);
             for block in &stack.blocks {
                 for attention in [Some(&block.self_attention), block.cross_attention.as_ref()]
@@ -139,7 +165,7 @@ impl<'a> Parameters<'a> {
             }
             all.push(&stack.final_layer_norm);
         }
-        all.extend(&self.lm_head);
+        all.extend(decoder.and_then(|decoder| decoder.lm_head.as_ref()));
         all
     }
 
@@ -174,10 +200,14 @@ pub fn layout(config: &T5Config) -> Vec<(String, Vec<usize>)> {
             data: Cow::Borrowed(&[]),
         })
     };
-    for side in [Side::Encoder, Side::Decoder] {
+    let sides = match config.is_encoder_decoder {
+        true => &[Side::Encoder, Side::Decoder][..],
+        false => &[Side::Encoder],
+    };
+    for &side in sides {
         stack(config, side, &mut record).expect("recording a name cannot fail");
     }
-    if !config.tie_word_embeddings {
+    if config.is_encoder_decoder && !config.tie_word_embeddings {
         all.push((LM_HEAD.to_owned(), embedding));
     }
     all
@@ -231,6 +261,14 @@ const EMBEDDING_NAMES: [&str; 4] = [
 const ENCODER_EMBEDDING: &str = "encoder.embed_tokens.weight";
 const DECODER_EMBEDDING: &str = "decoder.embed_tokens.weight";
 const LM_HEAD: &str = "lm_head.weight";
+
+/// Whether there is any tensor of a decoder besides an embedding, which an encoder alone may have, too.
+fn has_decoder(source: &dyn TensorSource) -> bool {
+    source.names().into_iter().any(|name| {
+        let name = name.strip_prefix(BASE_PREFIX).unwrap_or(name);
+        name.starts_with("decoder.") && name != DECODER_EMBEDDING
+    })
+}
 
 #[derive(Clone, Copy, PartialEq)]
 enum Side {

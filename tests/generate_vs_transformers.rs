@@ -95,7 +95,12 @@ impl Model {
                     .iter()
                     .map(|ids| self.reference.encode(ids).unwrap())
                     .collect();
-                generate(&mut self.reference.decoder(&hidden), &requests, &mut ()).unwrap()
+                generate(
+                    &mut self.reference.decoder(&hidden).unwrap(),
+                    &requests,
+                    &mut (),
+                )
+                .unwrap()
             }
             On::Gpu(selection) => {
                 let encoded = self.device.encode(&sources).unwrap();

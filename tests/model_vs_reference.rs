@@ -202,7 +202,7 @@ fn long_decoding_with_reordered_hypotheses() {
     let encoded = model.encode(&sources).unwrap();
     let (beams, steps) = (3, 140);
     let mut decoder = model.decoder(&encoded, 2 * beams).unwrap();
-    let mut twin = reference.decoder(&hidden);
+    let mut twin = reference.decoder(&hidden).unwrap();
     let choices = token_ids(5, steps * 2 * beams * 2, config.vocab_size);
     let mut worst = 0f32;
     for (position, choices) in choices.chunks_exact(2 * beams * 2).enumerate() {

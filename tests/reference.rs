@@ -239,7 +239,7 @@ fn steps_equal_teacher_forcing() {
         let expected: Vec<_> = (0..2)
             .map(|i| reference.decode(&sources[i], &targets[i]).unwrap())
             .collect();
-        let mut decoder = reference.decoder(&sources);
+        let mut decoder = reference.decoder(&sources).unwrap();
         assert_eq!(decoder.vocab_size(), 67);
         for position in 0..17 {
             let rows =
@@ -257,7 +257,7 @@ fn steps_equal_teacher_forcing() {
 fn parents_are_read_before_slots_change() {
     let (_, reference) = model("");
     let source = reference.encode(&[5, 9, 3]).unwrap();
-    let mut decoder = reference.decoder(std::slice::from_ref(&source));
+    let mut decoder = reference.decoder(std::slice::from_ref(&source)).unwrap();
     decoder.step(&[row(0, 0, 0, 0, 0)]).unwrap();
     decoder
         .step(&[row(0, 0, 0, 1, 10), row(0, 1, 0, 1, 20)])
@@ -281,7 +281,7 @@ fn parents_are_read_before_slots_change() {
 fn impossible_steps_are_errors() {
     let (_, reference) = model("");
     let source = reference.encode(&[5]).unwrap();
-    let mut decoder = reference.decoder(&[source.clone(), source]);
+    let mut decoder = reference.decoder(&[source.clone(), source]).unwrap();
     decoder.step(&[row(0, 0, 0, 0, 0)]).unwrap();
     assert!(matches!(
         decoder.step(&[row(0, 0, 0, 1, 67)]),

@@ -140,7 +140,7 @@ fn greedy_tokens_agree() {
             .iter()
             .map(|case| reference.encode(&case.input_ids).unwrap())
             .collect();
-        let mut decoder = reference.decoder(&sources);
+        let mut decoder = reference.decoder(&sources).unwrap();
         let mut rows: Vec<StepRow> = (0..sources.len() as u32)
             .map(|i| StepRow {
                 source: i,

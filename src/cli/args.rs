@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use t5_gpu::language::Language;
 use t5_gpu::task::Task;
-use t5_gpu::{LoadOptions, ModelFiles, Pipeline, Result, T5Config, WeightDType, hub};
+use t5_gpu::{LoadOptions, ModelFiles, Part, Pipeline, Result, T5Config, WeightDType, hub};
 
 use super::console::Console;
 
@@ -91,12 +91,13 @@ pub struct LoadArgs {
 }
 
 impl LoadArgs {
-    /// Opens the device and loads the model, telling what is used.
-    pub fn pipeline(&self, files: &ModelFiles, console: &Console) -> Result<Pipeline> {
+    /// Opens the device and loads this part of the model, telling what is used.
+    pub fn pipeline(&self, files: &ModelFiles, part: Part, console: &Console) -> Result<Pipeline> {
         let options = LoadOptions {
             device: self.device.clone(),
             dtype: self.dtype,
             batch_size: self.batch_size.map(|n| n as usize),
+            part,
         };
         let bar = console.bytes("loading");
         let pipeline = Pipeline::load(files, &options, &mut |done, total| {

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use t5_gpu::model::TraceOptions;
 use t5_gpu::pipeline::{Forward, ForwardRequest, Request};
-use t5_gpu::{Error, Pipeline, Result};
+use t5_gpu::{Error, Part, Pipeline, Result};
 
 use super::Outcome;
 use super::args::RunArgs;
@@ -63,7 +63,13 @@ impl Encode {
         let files = self.run.load.model.files(self.run.lines.quiet)?;
         let output = self.output.map(TensorFile::create).transpose()?;
         let lines = Lines::open(&self.run.lines, &console);
-        let pipeline = self.run.load.pipeline(&files, &console)?;
+        let part = match traced {
+            _ if self.target.is_some() || self.generate => Part::Both,
+            // A line may have a target of its own.
+            true => Part::All,
+            false => Part::Encoder,
+        };
+        let pipeline = self.run.load.pipeline(&files, part, &console)?;
         let window = pipeline.batch_size() * 4;
         let answerer = Encoding {
             pipeline,

@@ -10,7 +10,7 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::{Value, json};
 use t5_gpu::metrics::{Bleu, Chrf, corpus_bleu, corpus_chrf};
-use t5_gpu::{Error, Result};
+use t5_gpu::{Error, Part, Result};
 
 use super::Outcome;
 use super::args::{LoadArgs, TaskArgs};
@@ -53,7 +53,7 @@ impl Eval {
         let output = self.output.as_deref().map(create).transpose()?;
         let files = self.load.model.files(self.quiet)?;
         let plan = self.decoding.plan(&files, task)?;
-        let generating = plan.generating(self.load.pipeline(&files, &console)?)?;
+        let generating = plan.generating(self.load.pipeline(&files, Part::Both, &console)?)?;
 
         let translated = translate(&generating, &corpus, &console)?;
         if let Some((path, file)) = output {

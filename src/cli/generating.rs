@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use t5_gpu::pipeline::{Output, Request};
 use t5_gpu::task::Task;
-use t5_gpu::{Error, GenerationConfig, ModelFiles, Pipeline, Result, T5Config};
+use t5_gpu::{Error, GenerationConfig, ModelFiles, Part, Pipeline, Result, T5Config};
 
 use super::args::{GenerationArgs, RunArgs, TokenSelection};
 use super::console::Console;
@@ -31,7 +31,7 @@ impl RequestArgs {
         let files = self.run.load.model.files(self.run.lines.quiet)?;
         let plan = self.decoding.plan(&files, choose)?;
         let lines = Lines::open(&self.run.lines, console);
-        let pipeline = self.run.load.pipeline(&files, console)?;
+        let pipeline = self.run.load.pipeline(&files, Part::Both, console)?;
         Ok((lines, plan.generating(pipeline)?))
     }
 

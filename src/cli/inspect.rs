@@ -29,17 +29,19 @@ impl Inspect {
     pub fn run(self) -> Outcome {
         let files = self.model.files(self.quiet)?;
         let json = files.config_json()?;
-        let config = files.config()?;
+        let mut config = files.config()?;
         let dropout = json
             .get("dropout_rate")
             .and_then(serde_json::Value::as_f64)
             .unwrap_or(0.1);
-        let tree = module_tree(&config, dropout);
         let weights = if files.has_weights() {
             Some(Weights::read(&files.weights()?, &config)?)
         } else {
             None
         };
+        // The weights have the last word: a config may still be that of the whole model.
+        config.is_encoder_decoder &= weights.as_ref().is_none_or(|weights| weights.has_decoder);
+        let tree = module_tree(&config, dropout);
         let parameters = weights
             .as_ref()
             .map_or_else(|| count(&config), |weights| weights.parameters);
@@ -86,6 +88,7 @@ struct Weights {
     /// Tensors by element type.
     dtypes: BTreeMap<&'static str, usize>,
     bytes: u64,
+    has_decoder: bool,
 }
 
 impl Weights {
@@ -100,6 +103,7 @@ impl Weights {
             parameters: parameters.parameter_count(),
             dtypes,
             bytes: parameters.byte_size(),
+            has_decoder: parameters.decoder.is_some(),
         })
     }
 }

@@ -133,12 +133,17 @@ impl Tree<'_> {
 
     fn model(&self) -> Module {
         let config = self.config;
-        let children = vec![
+        let mut children = vec![
             ("shared", self.embedding()),
             ("encoder", self.stack(config.num_layers, false)),
+        ];
+        if !config.is_encoder_decoder {
+            return Module::new(self.class("EncoderModel"), children);
+        }
+        children.extend([
             ("decoder", self.stack(config.num_decoder_layers, true)),
             ("lm_head", self.linear(config.d_model, config.vocab_size)),
-        ];
+        ]);
         Module::new(self.class("ForConditionalGeneration"), children)
     }
 

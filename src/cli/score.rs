@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Map, Value, json};
 use t5_gpu::pipeline::{Score as Scored, ScoreRequest};
-use t5_gpu::{Error, Pipeline, Result};
+use t5_gpu::{Error, Part, Pipeline, Result};
 
 use super::Outcome;
 use super::args::RunArgs;
@@ -26,7 +26,7 @@ impl Score {
         let console = Console::new(self.run.lines.quiet);
         let files = self.run.load.model.files(self.run.lines.quiet)?;
         let lines = Lines::open(&self.run.lines, &console);
-        let pipeline = self.run.load.pipeline(&files, &console)?;
+        let pipeline = self.run.load.pipeline(&files, Part::Both, &console)?;
         let window = pipeline.batch_size() * 8;
         let answerer = Scoring {
             pipeline,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use t5_gpu::hub::ModelId;
 use t5_gpu::verify::answers::{self, Check, KnownAnswer, Verdict};
 use t5_gpu::verify::{self, Comparison, Difference, Stage, Tokens};
-use t5_gpu::{DeviceInfo, Error, LoadOptions, Pipeline, Result, WeightDType};
+use t5_gpu::{DeviceInfo, Error, LoadOptions, Part, Pipeline, Result, WeightDType};
 
 use super::args::{ModelArg, dtype};
 use super::console::Console;
@@ -102,6 +102,7 @@ impl Verify {
             device: self.device.clone(),
             dtype: self.dtype,
             batch_size: None,
+            part: Part::All,
         };
         let pipeline = Pipeline::load(&files, &options, &mut |_, _| ())?;
         console.device(pipeline.device());
@@ -248,7 +249,9 @@ impl Report {
                 mark(stage.is_ok())
             );
         }
-        text.push('\n');
+        if !self.comparison.tokens.is_empty() {
+            text.push('\n');
+        }
         for tokens in &self.comparison.tokens {
             let what = format!("tokens, {}", tokens.strategy);
             let mut equal = format!("{} of {} equal", tokens.equal, tokens.inputs);

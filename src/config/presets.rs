@@ -38,6 +38,7 @@ impl T5Config {
         let madlad = preset.name.starts_with("madlad");
         Some(T5Config {
             model_type: preset.model_type,
+            is_encoder_decoder: true,
             vocab_size: preset.vocab_size,
             d_model: preset.d_model,
             d_kv: preset.d_kv,

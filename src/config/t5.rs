@@ -38,6 +38,8 @@ pub enum Activation {
 pub struct T5Config {
     /// The member of the family.
     pub model_type: ModelType,
+    /// Whether there is a decoder; text encoders of image models and sentence embeddings go without.
+    pub is_encoder_decoder: bool,
     /// Rows of the embedding and of the head; may exceed the tokenizer's vocabulary.
     pub vocab_size: usize,
     /// Width of the residual stream.
@@ -115,6 +117,16 @@ impl T5Config {
         self.num_heads * self.d_kv
     }
 
+    /// The error where a model of this architecture turns out to have no decoder.
+    pub(crate) fn no_decoder(&self) -> Error {
+        Error::NoDecoder {
+            reason: match self.is_encoder_decoder {
+                true => "its config has a decoder, but no tensor of one was found",
+                false => "so its config says",
+            },
+        }
+    }
+
     fn from_fields(fields: &Fields) -> Result<Self> {
         let model_type = ModelType::from_fields(fields)?;
         let t5 = model_type == ModelType::T5;
@@ -123,6 +135,7 @@ impl T5Config {
         let tied = fields.bool("tie_word_embeddings")?;
         Ok(T5Config {
             model_type,
+            is_encoder_decoder: is_encoder_decoder(fields)?,
             vocab_size: fields
                 .size("vocab_size")?
                 .unwrap_or(if t5 { 32128 } else { 250112 }),
@@ -214,6 +227,17 @@ impl T5Config {
             ))),
             _ => Ok(()),
         }
+    }
+}
+
+/// By the architecture's name, which transformers goes by, too; where there is none by the field of that name.
+fn is_encoder_decoder(fields: &Fields) -> Result<bool> {
+    let architectures = fields.get("architectures");
+    match architectures.and_then(|a| a.get(0)).and_then(Value::as_str) {
+        Some(name) => Ok(!["EncoderModel", "ForTokenClassification"]
+            .iter()
+            .any(|ending| name.ends_with(ending))),
+        None => Ok(fields.bool("is_encoder_decoder")?.unwrap_or(true)),
     }
 }
 

@@ -7,13 +7,17 @@ use super::{Activation, ModelType, T5Config};
 impl T5Config {
     /// The fields of a `config.json` that [`T5Config::from_json`] and transformers read as this architecture.
     pub fn to_json(&self) -> Map<String, Value> {
-        let (model_type, class) = match self.model_type {
-            ModelType::T5 => ("t5", "T5ForConditionalGeneration"),
-            ModelType::Mt5 => ("mt5", "MT5ForConditionalGeneration"),
-            ModelType::Umt5 => ("umt5", "UMT5ForConditionalGeneration"),
+        let (model_type, family) = match self.model_type {
+            ModelType::T5 => ("t5", "T5"),
+            ModelType::Mt5 => ("mt5", "MT5"),
+            ModelType::Umt5 => ("umt5", "UMT5"),
+        };
+        let class = match self.is_encoder_decoder {
+            true => "ForConditionalGeneration",
+            false => "EncoderModel",
         };
         let mut fields = json!({
-            "architectures": [class],
+            "architectures": [format!("{family}{class}")],
             "d_ff": self.d_ff,
             "d_kv": self.d_kv,
             "d_model": self.d_model,
@@ -21,7 +25,7 @@ impl T5Config {
             "eos_token_id": one_or_many(&self.eos_token_id),
             "feed_forward_proj": feed_forward_proj(self.activation, self.gated),
             "initializer_factor": 1.0,
-            "is_encoder_decoder": true,
+            "is_encoder_decoder": self.is_encoder_decoder,
             "layer_norm_epsilon": shortest(self.layer_norm_epsilon),
             "model_type": model_type,
             "n_positions": self.n_positions,

@@ -3,6 +3,7 @@
 use super::greedy::Greedy;
 use super::kv_cache::KvCache;
 use super::sources::Sources;
+use super::weights::DecoderWeights;
 use super::{DeviceSelection, Encoded, Model};
 use crate::generate::{Ranking, StepDecoder, StepRow};
 use crate::gpu::{Buffer, Plan, Readback, Texels};
@@ -97,7 +98,7 @@ impl Model {
     /// A decoder over all of `encoded`, with room for `slots` hypotheses.
     ///
     /// # Errors
-    /// [`Error::TooLarge`], [`Error::Gpu`].
+    /// [`Error::NoDecoder`], [`Error::TooLarge`], [`Error::Gpu`].
     pub fn decoder<'a>(&'a self, encoded: &'a Encoded<'a>, slots: usize) -> Result<Decoder<'a>> {
         self.decoder_with(encoded, slots, self.device_selection())
     }
@@ -139,6 +140,7 @@ impl Model {
     ) -> Result<Decoder<'_>> {
         let slots = slots.max(1);
         let gpu = &self.gpu;
+        let decoder = self.decoder_weights()?;
         let cache = KvCache::new(gpu, self.config.num_decoder_layers, slots, self.dims.inner)?;
         let candidates = selection.candidates.min(self.config.vocab_size);
         let buffer = |label, width: usize| gpu.buffer(label, (slots * width * 4) as u64);
@@ -151,12 +153,12 @@ impl Model {
             attended: texels("decoder attention", self.dims.inner)?,
             inner_layer: texels("decoder feed-forward", self.dims.d_ff)?,
             logits: buffer("logits", self.config.vocab_size)?,
-            best: buffer("best logits", self.best_width())?,
+            best: buffer("best logits", self.best_width(decoder))?,
             ranking: buffer("candidates", Ranking::width(candidates))?,
             scratch: self.scratch(slots)?,
         };
         let greedy = Greedy::new(gpu, slots, selection.greedy_steps)?;
-        let ops = Ops::new(self, &sources, &cache, &activations, &greedy);
+        let ops = Ops::new(self, decoder, &sources, &cache, &activations, &greedy);
         Ok(Decoder {
             model: self,
             sources,
@@ -177,6 +179,7 @@ impl Model {
 impl Ops {
     fn new(
         model: &Model,
+        decoder: &DecoderWeights,
         sources: &Sources,
         cache: &KvCache,
         activations: &Activations,
@@ -200,7 +203,7 @@ impl Ops {
             model.projection(x, norm, weights, out, epilogue, scratch)
         };
         let addition = |input, weights| model.addition(input, weights, x, scratch);
-        let stack = &model.weights.decoder;
+        let stack = &decoder.stack;
         let heads = model.config.num_heads;
         let head_width = model.dims.d_kv;
         let attention = |q, kind| {
@@ -251,15 +254,15 @@ impl Ops {
             }
         });
         Ops {
-            embed: Embed::new(gpu, rows, 4, &model.weights.decoder.embed_tokens, x),
+            embed: Embed::new(gpu, rows, 4, &stack.embed_tokens, x),
             blocks: blocks.collect(),
-            head: model.head(x, false, logits, scratch),
-            greedy_head: model.greedy_head(x, best, scratch),
+            head: model.head(decoder, x, false, logits, scratch),
+            greedy_head: model.greedy_head(decoder, x, best, scratch),
             top_k: TopK::new(gpu, logits, model.config.vocab_size, ranking),
             argmax: Argmax::new(
                 gpu,
                 best,
-                model.best_width(),
+                model.best_width(decoder),
                 rows,
                 &greedy.log,
                 greedy.log_steps(),
@@ -328,6 +331,7 @@ impl Decoder<'_> {
         if self.cache.reserve(&self.model.gpu, positions)? {
             self.ops = Ops::new(
                 self.model,
+                self.model.decoder_weights()?,
                 &self.sources,
                 &self.cache,
                 &self.activations,

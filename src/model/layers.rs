@@ -1,6 +1,7 @@
 //! The model's linear layers and norms as ops, and the check of what goes into them.
 
 use super::Model;
+use super::weights::DecoderWeights;
 use crate::gpu::{Buffer, Resource, Texels};
 use crate::ops::{Epilogue, Linear, LinearArgs, Matrix, Norm, Staged};
 use crate::{Error, Result};
@@ -78,32 +79,35 @@ impl Model {
     /// The head over decoder states: `x` before the final norm, or after it where `normed`.
     pub(super) fn head(
         &self,
+        decoder: &DecoderWeights,
         x: &Texels,
         normed: bool,
         logits: &Buffer,
         scratch: Option<&Staged>,
     ) -> Linear {
-        self.head_with(x, normed, logits, Epilogue::Store, scratch)
+        self.head_with(decoder, x, normed, logits, Epilogue::Store, scratch)
     }
 
     /// The head over decoder states before the final norm, of whose logits only the best of every few are kept: `best` is
     /// `[rows, best_width]`.
     pub(super) fn greedy_head(
         &self,
+        decoder: &DecoderWeights,
         x: &Texels,
         best: &Buffer,
         scratch: Option<&Staged>,
     ) -> Linear {
-        self.head_with(x, false, best, Epilogue::Best, scratch)
+        self.head_with(decoder, x, false, best, Epilogue::Best, scratch)
     }
 
     /// Floats a row of what [`Model::greedy_head`] gives.
-    pub(super) fn best_width(&self) -> usize {
-        Linear::best_width(&self.gpu, &self.weights.lm_head)
+    pub(super) fn best_width(&self, decoder: &DecoderWeights) -> usize {
+        Linear::best_width(&self.gpu, &decoder.lm_head)
     }
 
     fn head_with(
         &self,
+        decoder: &DecoderWeights,
         x: &Texels,
         normed: bool,
         out: &Buffer,
@@ -113,11 +117,11 @@ impl Model {
         let d_model = self.config.d_model as f32;
         let args = LinearArgs {
             x,
-            norm: (!normed).then(|| self.norm(&self.weights.decoder.final_norm)),
-            weights: &self.weights.lm_head,
+            norm: (!normed).then(|| self.norm(&decoder.stack.final_norm)),
+            weights: &decoder.lm_head,
             out: out.into(),
             out_width: match epilogue {
-                Epilogue::Best => self.best_width(),
+                Epilogue::Best => self.best_width(decoder),
                 _ => self.config.vocab_size,
             },
             epilogue,

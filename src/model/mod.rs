@@ -27,7 +27,7 @@ use crate::gpu::Gpu;
 use crate::ops::{Epilogue, Linear, WeightDType};
 use crate::parameters::Parameters;
 use crate::{Error, Result, T5Config};
-use weights::{Dims, Weights, feed_forward_epilogue};
+use weights::{DecoderWeights, Dims, Weights, feed_forward_epilogue};
 
 /// A T5 model whose weights lie on a GPU.
 pub struct Model {
@@ -74,6 +74,16 @@ impl Model {
             dtype,
             weights,
         })
+    }
+
+    /// Whether it can generate and score: an encoder alone cannot.
+    pub fn has_decoder(&self) -> bool {
+        self.weights.decoder.is_some()
+    }
+
+    fn decoder_weights(&self) -> Result<&DecoderWeights> {
+        let decoder = self.weights.decoder.as_ref();
+        decoder.ok_or_else(|| self.config.no_decoder())
     }
 
     /// The architecture.

@@ -91,7 +91,7 @@ impl Model {
         let scratch = self.scratch(rows)?;
         let mut plan = Plan::default();
         let mut keys_values = Vec::new();
-        for block in &self.weights.decoder.blocks {
+        for block in &self.decoder_weights()?.stack.blocks {
             let out = self.room_for_keys_values(rows)?;
             self.linear(
                 &encoded.hidden,

@@ -36,9 +36,10 @@ impl Model {
         mut visit: impl FnMut(usize, usize, &[f32]),
     ) -> Result<Trace> {
         let gpu = &self.gpu;
+        let decoder = self.decoder_weights()?;
         let mut plan = Plan::default();
         let (batch, x) = self.batch(
-            &self.weights.decoder,
+            &decoder.stack,
             targets,
             options.inputs_embeds,
             options.attention_mask,
@@ -64,7 +65,7 @@ impl Model {
             trace: options.trace,
         };
         let (hidden, trace) =
-            self.record_stack(&self.weights.decoder, &batch, &x, &stack_options, &mut plan)?;
+            self.record_stack(&decoder.stack, &batch, &x, &stack_options, &mut plan)?;
         gpu.run(&plan, None)?;
 
         let vocab_size = self.config.vocab_size;
@@ -74,7 +75,7 @@ impl Model {
             .min(batch.rows());
         let logits = gpu.buffer("logits", (window * row_bytes) as u64)?;
         let scratch = self.scratch(batch.rows())?;
-        let head = self.head(&hidden, true, &logits, scratch.as_ref());
+        let head = self.head(decoder, &hidden, true, &logits, scratch.as_ref());
         let mut readback = gpu.readback(window * vocab_size)?;
         for (target, length) in batch.lengths.iter().enumerate() {
             for first in (0..*length).step_by(window) {

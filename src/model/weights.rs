@@ -45,11 +45,17 @@ pub(super) fn feed_forward_epilogue(config: &T5Config) -> Epilogue {
 /// Everything the model multiplies with.
 pub(super) struct Weights {
     pub encoder: Stack,
-    pub decoder: Stack,
-    /// `[vocab_size, d_model]`
-    pub lm_head: Arc<Matrix>,
+    /// Unless the model is an encoder alone.
+    pub decoder: Option<DecoderWeights>,
     /// `[num_heads]` ones: no head masked.
     pub ones: Buffer,
+}
+
+/// The decoder's part.
+pub(super) struct DecoderWeights {
+    pub stack: Stack,
+    /// `[vocab_size, d_model]`
+    pub lm_head: Arc<Matrix>,
 }
 
 pub(super) struct Stack {
@@ -120,7 +126,7 @@ impl Weights {
         dtype: WeightDType,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Weights> {
-        let total = total_bytes(config, dims, parameters.embedding_count(), dtype);
+        let total = total_bytes(config, dims, parameters, dtype);
         gpu.check_room("the model", total)?;
         let mut uploader = Uploader {
             gpu,
@@ -137,20 +143,34 @@ impl Weights {
         };
         Ok(Weights {
             encoder: uploader.stack(&parameters.encoder, true)?,
-            decoder: uploader.stack(&parameters.decoder, false)?,
-            lm_head: uploader.embedding("the head", parameters.lm_head.as_ref())?,
+            decoder: match &parameters.decoder {
+                Some(decoder) => Some(DecoderWeights {
+                    stack: uploader.stack(&decoder.stack, false)?,
+                    lm_head: uploader.embedding("the head", decoder.lm_head.as_ref())?,
+                }),
+                None => None,
+            },
             ones: gpu.buffer_from("no head mask", &vec![1f32; config.num_heads])?,
         })
     }
 }
 
 /// Bytes of all matrices, padded.
-fn total_bytes(config: &T5Config, dims: &Dims, embeddings: usize, dtype: WeightDType) -> u64 {
+fn total_bytes(
+    config: &T5Config,
+    dims: &Dims,
+    parameters: &Parameters<'_>,
+    dtype: WeightDType,
+) -> u64 {
     let attention = 4 * dims.inner * dims.d_model;
     let feed_forward = if config.gated { 3 } else { 2 } * dims.d_ff * dims.d_model;
-    let embeddings = embeddings * config.vocab_size * dims.d_model;
+    let embeddings = parameters.embedding_count() * config.vocab_size * dims.d_model;
+    let decoder_layers = match parameters.decoder {
+        Some(_) => config.num_decoder_layers,
+        None => 0,
+    };
     let blocks = config.num_layers * (attention + feed_forward)
-        + config.num_decoder_layers * (2 * attention + feed_forward);
+        + decoder_layers * (2 * attention + feed_forward);
     ((embeddings + blocks) * dtype.size()) as u64
 }
 

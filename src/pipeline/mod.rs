@@ -32,6 +32,20 @@ pub struct LoadOptions {
     pub dtype: WeightDType,
     /// How many texts go through the model together. Unless it is set, long texts go in smaller batches.
     pub batch_size: Option<usize>,
+    /// Which part of the model.
+    pub part: Part,
+}
+
+/// What of a model is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// All that the checkpoint holds.
+    #[default]
+    All,
+    /// Encoder and decoder, both of which there must be.
+    Both,
+    /// The encoder, for which the decoder takes no memory.
+    Encoder,
 }
 
 /// What is asked of a model: a source and how to continue from it.
@@ -113,7 +127,8 @@ impl Pipeline {
     /// Loads a model; `progress` is told the bytes that are on the GPU and those that there will be.
     ///
     /// # Errors
-    /// No such device, files missing or wrong, tensors missing or of the wrong shape, a model too large for the device.
+    /// No such device, files missing or wrong, tensors missing or of the wrong shape, no decoder where there must be one, a
+    /// model too large for the device.
     pub fn load(
         files: &ModelFiles,
         options: &LoadOptions,
@@ -122,7 +137,12 @@ impl Pipeline {
         let config = files.config()?;
         let generation = files.generation()?;
         let weights = files.weights()?;
-        let parameters = Parameters::load(&weights, &config)?;
+        let mut parameters = Parameters::load(&weights, &config)?;
+        match options.part {
+            Part::Encoder => parameters.decoder = None,
+            Part::Both => parameters.require_decoder(&config)?,
+            Part::All => (),
+        }
         let tokenizer = files.tokenizer()?;
         let gpu = Gpu::open(options.device.as_deref())?;
         let model = Model::load(&gpu, &config, &parameters, options.dtype, progress)?;

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use super::Reference;
 use super::layers::View;
+use super::model::DecoderWeights;
 use crate::generate::{StepDecoder, StepRow};
 use crate::{Error, Result};
 
 /// [`Reference`]'s decoder as a [`StepDecoder`].
 pub struct ReferenceDecoder<'a> {
     model: &'a Reference,
+    decoder: &'a DecoderWeights,
     /// Cross-attention keys and values by source and layer.
     sources: Vec<Vec<KeysValues>>,
     /// Self-attention keys and values by slot.
@@ -30,9 +32,13 @@ struct History {
 }
 
 impl<'a> ReferenceDecoder<'a> {
-    pub(super) fn new(model: &'a Reference, sources: &[Vec<f32>]) -> Self {
+    pub(super) fn new(
+        model: &'a Reference,
+        decoder: &'a DecoderWeights,
+        sources: &[Vec<f32>],
+    ) -> Self {
         let keys_values = |hidden: &Vec<f32>| {
-            let blocks = model.decoder.blocks.iter();
+            let blocks = decoder.stack.blocks.iter();
             blocks
                 .map(|block| {
                     let cross = block
@@ -46,6 +52,7 @@ impl<'a> ReferenceDecoder<'a> {
         };
         ReferenceDecoder {
             model,
+            decoder,
             sources: sources.iter().map(keys_values).collect(),
             slots: HashMap::new(),
             logits: Vec::new(),
@@ -61,7 +68,7 @@ impl<'a> ReferenceDecoder<'a> {
         if row.position == 0 {
             return Ok(History {
                 source: row.source,
-                layers: vec![KeysValues::default(); self.model.decoder.blocks.len()],
+                layers: vec![KeysValues::default(); self.decoder.stack.blocks.len()],
             });
         }
         let Some(parent) = self.slots.get(&row.parent) else {
@@ -84,16 +91,10 @@ impl<'a> ReferenceDecoder<'a> {
 
     /// Feeds the row's token after `history`, which grows by it; returns the logits.
     fn extend(&self, row: &StepRow, history: &mut History) -> Result<Vec<f32>> {
-        let model = self.model;
-        let mut x = model.embeddings(&model.decoder, &[row.token], None)?;
+        let (model, DecoderWeights { stack, lm_head }) = (self.model, self.decoder);
+        let mut x = model.embeddings(stack, &[row.token], None)?;
         let sources = &self.sources[row.source as usize];
-        for ((block, own), source) in model
-            .decoder
-            .blocks
-            .iter()
-            .zip(&mut history.layers)
-            .zip(sources)
-        {
+        for ((block, own), source) in stack.blocks.iter().zip(&mut history.layers).zip(sources) {
             let normed = block.self_attention.norm(&x);
             let (k, v) = block.self_attention.keys_values(&normed);
             own.k.extend(k);
@@ -115,7 +116,7 @@ impl<'a> ReferenceDecoder<'a> {
             cross.attend(&mut x, &normed, &source.k, &source.v, View::default());
             block.feed_forward.apply(&mut x);
         }
-        Ok(model.logits(&model.decoder.final_layer_norm.apply(&x)))
+        Ok(model.logits(lm_head, &stack.final_layer_norm.apply(&x)))
     }
 }
 

@@ -13,8 +13,13 @@ use crate::{Error, Result, T5Config};
 pub struct Reference {
     pub(super) config: T5Config,
     encoder: Stack,
-    pub(super) decoder: Stack,
-    lm_head: Arc<Weight>,
+    decoder: Option<DecoderWeights>,
+}
+
+/// The decoder's part.
+pub(super) struct DecoderWeights {
+    pub stack: Stack,
+    pub lm_head: Arc<Weight>,
 }
 
 /// What the encoder may be told besides its token ids.
@@ -87,8 +92,10 @@ impl Reference {
         };
         Reference {
             encoder: stack(&parameters.encoder, true),
-            decoder: stack(&parameters.decoder, false),
-            lm_head: table(&parameters.lm_head),
+            decoder: parameters.decoder.as_ref().map(|decoder| DecoderWeights {
+                stack: stack(&decoder.stack, false),
+                lm_head: table(&decoder.lm_head),
+            }),
             config: config.clone(),
         }
     }
@@ -162,11 +169,12 @@ impl Reference {
         decoder_ids: &[u32],
         options: DecodeOptions,
     ) -> Result<Decoded> {
-        let mut x = self.embeddings(&self.decoder, decoder_ids, options.inputs_embeds)?;
+        let DecoderWeights { stack, lm_head } = self.decoder_weights()?;
+        let mut x = self.embeddings(stack, decoder_ids, options.inputs_embeds)?;
         let mut hidden_states = Vec::new();
         let mut attentions = Vec::new();
         let mut cross_attentions = Vec::new();
-        for (layer, block) in self.decoder.blocks.iter().enumerate() {
+        for (layer, block) in stack.blocks.iter().enumerate() {
             hidden_states.push(x.clone());
             let normed = block.self_attention.norm(&x);
             let (k, v) = block.self_attention.keys_values(&normed);
@@ -192,9 +200,9 @@ impl Reference {
             cross_attentions.push(cross.attend(&mut x, &normed, &k, &v, view));
             block.feed_forward.apply(&mut x);
         }
-        hidden_states.push(self.decoder.final_layer_norm.apply(&x));
+        hidden_states.push(stack.final_layer_norm.apply(&x));
         Ok(Decoded {
-            logits: self.logits(&hidden_states[hidden_states.len() - 1]),
+            logits: self.logits(lm_head, &hidden_states[hidden_states.len() - 1]),
             hidden_states,
             attentions,
             cross_attentions,
@@ -202,8 +210,20 @@ impl Reference {
     }
 
     /// A step-by-step decoder over encoded sources, each `[tokens, d_model]`.
-    pub fn decoder(&self, sources: &[Vec<f32>]) -> ReferenceDecoder<'_> {
-        ReferenceDecoder::new(self, sources)
+    ///
+    /// # Errors
+    /// [`Error::NoDecoder`].
+    pub fn decoder(&self, sources: &[Vec<f32>]) -> Result<ReferenceDecoder<'_>> {
+        Ok(ReferenceDecoder::new(
+            self,
+            self.decoder_weights()?,
+            sources,
+        ))
+    }
+
+    fn decoder_weights(&self) -> Result<&DecoderWeights> {
+        let decoder = self.decoder.as_ref();
+        decoder.ok_or_else(|| self.config.no_decoder())
     }
 
     /// Rows of embedding and head.
@@ -224,12 +244,11 @@ impl Reference {
     /// # Errors
     /// [`Error::TokenOutOfRange`].
     pub fn embed_target(&self, ids: &[u32]) -> Result<Vec<f32>> {
-        self.embeddings(&self.decoder, ids, None)
+        self.embeddings(&self.decoder_weights()?.stack, ids, None)
     }
 
     /// The head over the decoder's normed output.
-    pub(super) fn logits(&self, hidden: &[f32]) -> Vec<f32> {
-        let head = &self.lm_head;
+    pub(super) fn logits(&self, head: &Weight, hidden: &[f32]) -> Vec<f32> {
         let d_model = self.config.d_model;
         if self.config.scale_decoder_outputs {
             let scale = (d_model as f32).powf(-0.5);

@@ -103,7 +103,7 @@ pub fn reference(files: &ModelFiles, dtype: WeightDType) -> Result<Reference> {
 }
 
 /// Runs the inputs through the model on its device, as one batch, and through the reference, one by one, and decodes up
-/// to `new_tokens` tokens after each.
+/// to `new_tokens` tokens after each, unless the model is an encoder alone.
 ///
 /// In int8 an input of a product that lies between two integers goes to one or the other as the last bit of an f32 falls,
 /// which then shows far above f32's own bounds. How far is measured: the reference runs a second time from embeddings that
@@ -118,6 +118,13 @@ pub fn compare(
     inputs: &[Vec<u32>],
     new_tokens: usize,
 ) -> Result<Comparison> {
+    if !pipeline.model().has_decoder() {
+        let (stages, _) = compare_stages(pipeline, reference, inputs, &[])?;
+        return Ok(Comparison {
+            stages,
+            tokens: Vec::new(),
+        });
+    }
     let int8 = pipeline.model().dtype() == WeightDType::Int8;
     let greedy = options(pipeline.generation(), 1, new_tokens);
     let sources: Vec<Vec<f32>> = inputs
@@ -131,15 +138,7 @@ pub fn compare(
         .map(|tokens| [&prompt[..], tokens].concat())
         .collect();
 
-    let expected = Run::of_reference(reference, inputs, &targets, 0.0)?;
-    let mut stages = Run::of_device(pipeline, inputs, &targets)?.compare(&expected);
-    if int8 {
-        let nudged = Run::of_reference(reference, inputs, &targets, NUDGE)?;
-        for (stage, nudged) in stages.iter_mut().zip(nudged.compare(&expected)) {
-            stage.bound += NUDGES * nudged.max_error;
-        }
-    }
-
+    let (stages, expected) = compare_stages(pipeline, reference, inputs, &targets)?;
     let found = device_tokens(pipeline, inputs, &greedy)?;
     let mut greedy_tokens = compare_tokens("greedy", &expected_greedy, &found);
     if int8 {
@@ -164,6 +163,24 @@ pub fn compare(
     })
 }
 
+/// Every stage of the computation, and the reference's run. Without targets, those of the encoder.
+fn compare_stages(
+    pipeline: &Pipeline,
+    reference: &Reference,
+    inputs: &[Vec<u32>],
+    targets: &[Vec<u32>],
+) -> Result<(Vec<Stage>, Run)> {
+    let expected = Run::of_reference(reference, inputs, targets, 0.0)?;
+    let mut stages = Run::of_device(pipeline, inputs, targets)?.compare(&expected);
+    if pipeline.model().dtype() == WeightDType::Int8 {
+        let nudged = Run::of_reference(reference, inputs, targets, NUDGE)?;
+        for (stage, nudged) in stages.iter_mut().zip(nudged.compare(&expected)) {
+            stage.bound += NUDGES * nudged.max_error;
+        }
+    }
+    Ok((stages, expected))
+}
+
 /// The model's special tokens and nothing else of its defaults: every model is searched the same way.
 fn options(own: &GenerationConfig, num_beams: usize, new_tokens: usize) -> GenerationConfig {
     GenerationConfig {
@@ -184,7 +201,7 @@ fn reference_tokens(
     options: &GenerationConfig,
 ) -> Result<Vec<Vec<u32>>> {
     let requests = requests(inputs, options);
-    let outputs = generate::generate(&mut reference.decoder(sources), &requests, &mut ())?;
+    let outputs = generate::generate(&mut reference.decoder(sources)?, &requests, &mut ())?;
     Ok(first_outputs(outputs))
 }
 

@@ -13,7 +13,8 @@ const BOUND: f32 = 1e-4;
 /// `[layer][input]` each.
 type Layers = Vec<Vec<Vec<f32>>>;
 
-/// What a run computed of every input and its target.
+/// What a run computed of every input and its target; of an encoder alone there are no targets, and nothing of a decoder.
+#[derive(Default)]
 pub(super) struct Run {
     encoder: Layers,
     encoder_attentions: Layers,
@@ -44,6 +45,13 @@ impl Run {
             ..EncodeOptions::default()
         };
         let (encoded, encoder) = model.encode_with(inputs, &options)?;
+        if targets.is_empty() {
+            return Ok(Run {
+                encoder: encoder.hidden_states,
+                encoder_attentions: encoder.attentions,
+                ..Run::default()
+            });
+        }
         let options = DecodeOptions {
             trace,
             ..DecodeOptions::default()
@@ -99,20 +107,21 @@ impl Run {
             embeddings
         };
         let mut encoded = Vec::new();
-        let mut decoded = Vec::new();
-        for (input, target) in inputs.iter().zip(targets) {
+        for input in inputs {
             let options = reference::EncodeOptions {
                 inputs_embeds: Some(&nudged(reference.embed_source(input)?)),
                 ..Default::default()
             };
-            let source = reference.encode_with(input, options)?;
+            encoded.push(reference.encode_with(input, options)?);
+        }
+        let mut decoded = Vec::new();
+        for (source, target) in encoded.iter().zip(targets) {
             let options = reference::DecodeOptions {
                 inputs_embeds: Some(&nudged(reference.embed_target(target)?)),
                 ..Default::default()
             };
             let last = &source.hidden_states[source.hidden_states.len() - 1];
             decoded.push(reference.decode_with(last, target, options)?);
-            encoded.push(source);
         }
         let vocab_size = reference.vocab_size();
         let logits: Vec<_> = decoded.iter().map(|one| one.logits.clone()).collect();
@@ -139,6 +148,9 @@ impl Run {
             &self.encoder_attentions,
             &expected.encoder_attentions,
         ));
+        if expected.decoder.is_empty() {
+            return stages;
+        }
         stages.extend(layers("decoder", &self.decoder, &expected.decoder));
         stages.push(whole(
             "decoder attention",

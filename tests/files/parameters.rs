@@ -25,8 +25,9 @@ fn the_tree_takes_every_tensor_once() {
         let elements = source.elements() as u64;
         assert_eq!(parameters.parameter_count(), elements);
         assert_eq!(parameters.byte_size(), 4 * elements);
-        assert_eq!(parameters.decoder.blocks.len(), 3);
-        let last = &parameters.decoder.blocks[2];
+        let decoder = parameters.decoder.as_ref().unwrap();
+        assert_eq!(decoder.stack.blocks.len(), 3);
+        let last = &decoder.stack.blocks[2];
         assert!(last.cross_attention.is_some());
         let umt5 = fields.contains("umt5");
         assert_eq!(last.self_attention.relative_attention_bias.is_some(), umt5);
@@ -65,10 +66,11 @@ fn embeddings_serve_the_same_parts_as_in_transformers() {
             source.0.insert(name.to_string(), (shape.clone(), values));
         }
         let parameters = Parameters::load(&source, &config).unwrap();
+        let decoder = parameters.decoder.as_ref().unwrap();
         let found = [
             &parameters.encoder.embed_tokens,
-            &parameters.decoder.embed_tokens,
-            &parameters.lm_head,
+            &decoder.stack.embed_tokens,
+            &decoder.lm_head,
         ];
         let found = found.map(|own| own.as_ref().unwrap_or(&parameters.shared).to_f32()[0] as u8);
         assert_eq!(found, served, "{file:?}");

@@ -117,6 +117,7 @@ impl Bench {
         console.device(gpu.info());
         let begin = Instant::now();
         let parameters = Parameters::load(weights.as_ref(), &config)?;
+        parameters.require_decoder(&config)?;
         let model = Model::load(&gpu, &config, &parameters, self.dtype, &mut |_, _| ())?;
         gpu.wait()?;
         let load = begin.elapsed();
