@@ -16,7 +16,7 @@
 //! [`Pipeline`] goes from text to text. Under it lie the rooms that it puts together, each usable alone:
 //! [`hub`] (names to directories), [`checkpoint`] and [`parameters`] (files to tensors), [`tokenizer`], [`model`] (encoder and decoder on a
 //! [`gpu::Gpu`]), [`generate`] (which token next) and [`reference`](mod@reference) (the same model in plain Rust). [`metrics`]
-//! scores what comes out.
+//! scores what comes out; [`embedding`] makes one vector of a text.
 
 #![warn(missing_docs)]
 
@@ -25,6 +25,7 @@ pub mod checkpoint;
 pub mod config;
 #[cfg(feature = "embedded-model")]
 pub mod embedded;
+pub mod embedding;
 pub mod error;
 pub mod generate;
 pub mod gpu;

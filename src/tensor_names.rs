@@ -50,7 +50,7 @@ pub(crate) fn instead_of(name: &str, names: &[&str]) -> String {
     let nearest = names.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
     match nearest {
         None => "nothing in its place".into(),
-        Some(found) if near(&found) > 0.7 => format!("{found}"),
+        Some(found) if near(&found) > 0.7 => (*found).to_owned(),
         Some(_) => {
             let some: Vec<&str> = names.iter().copied().take(3).collect();
             format!(

@@ -12,12 +12,13 @@ use t5_gpu::{Error, Part, Pipeline, Result};
 use super::Outcome;
 use super::args::RunArgs;
 use super::console::Console;
+use super::embed::{EmbedArgs, Embedder};
 use super::lines::{Answerer, Done, Lines, answer_lines};
 use super::request::{encode, refuse_unknown, take_source, take_tokens};
 use super::states::{self, State};
 use super::tensor_file::TensorFile;
 
-/// Print the encoder's last hidden state: with --jsonl in full, else a summary
+/// Print the encoder's last hidden state (with --jsonl in full, else a summary), or one vector a text
 #[derive(Args)]
 pub struct Encode {
     #[command(flatten)]
@@ -37,6 +38,8 @@ pub struct Encode {
     /// Give the decoder's states and cross-attention too, over what the model generates
     #[arg(long, conflicts_with = "target")]
     generate: bool,
+    #[command(flatten)]
+    embed: EmbedArgs,
 }
 
 impl Encode {
@@ -61,7 +64,9 @@ impl Encode {
         }
         let console = Console::new(self.run.lines.quiet);
         let files = self.run.load.model.files(self.run.lines.quiet)?;
+        let plan = self.embed.plan(&files, traced, &console)?;
         let output = self.output.map(TensorFile::create).transpose()?;
+        let output = output.map(RefCell::new);
         let lines = Lines::open(&self.run.lines, &console);
         let part = match traced {
             _ if self.target.is_some() || self.generate => Part::Both,
@@ -71,30 +76,43 @@ impl Encode {
         };
         let pipeline = self.run.load.pipeline(&files, part, &console)?;
         let window = pipeline.batch_size() * 4;
-        let answerer = Encoding {
-            pipeline,
-            trace,
-            target: self.target,
-            generate: self.generate,
-            output: output.map(RefCell::new),
+        let outcome = match plan {
+            Some(plan) => {
+                let answerer = Embedder {
+                    pipeline,
+                    plan,
+                    output: output.as_ref(),
+                    console: &console,
+                };
+                answer_lines(&answerer, &lines, window, &console)
+            }
+            None => {
+                let answerer = Encoding {
+                    pipeline,
+                    trace,
+                    target: self.target,
+                    generate: self.generate,
+                    output: output.as_ref(),
+                };
+                answer_lines(&answerer, &lines, window, &console)
+            }
         };
-        let outcome = answer_lines(&answerer, &lines, window, &console);
-        if let Some(output) = &answerer.output {
+        if let Some(output) = &output {
             output.borrow().write()?;
         }
         outcome
     }
 }
 
-struct Encoding {
+struct Encoding<'o> {
     pipeline: Pipeline,
     trace: TraceOptions,
     target: Option<String>,
     generate: bool,
-    output: Option<RefCell<TensorFile>>,
+    output: Option<&'o RefCell<TensorFile>>,
 }
 
-impl Encoding {
+impl Encoding<'_> {
     /// Hidden states as rows, one a token.
     fn rows<'h>(&self, hidden: &'h [f32]) -> std::slice::ChunksExact<'h, f32> {
         hidden.chunks_exact(self.pipeline.config().d_model)
@@ -137,7 +155,7 @@ impl Encoding {
     }
 }
 
-impl Answerer for Encoding {
+impl Answerer for Encoding<'_> {
     type Request = ForwardRequest;
     type Answer = Forward;
 
@@ -210,13 +228,7 @@ impl Answerer for Encoding {
             return Ok(());
         };
         let mut output = output.borrow_mut();
-        let ids = format!("{id}.input_ids");
-        if output.contains(&ids) {
-            return Err(Error::Invalid(format!(
-                "a second result of id {id} for one file: give every line an id of its own"
-            )));
-        }
-        output.add_ids(ids, &request.input_ids);
+        output.begin(id, &request.input_ids)?;
         let shape = vec![request.input_ids.len(), self.pipeline.config().d_model];
         output.add_floats(format!("{id}.hidden"), shape, [&answer.last_hidden_state]);
         if let Some(decoder) = &answer.decoder {

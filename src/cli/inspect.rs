@@ -42,6 +42,11 @@ impl Inspect {
         // The weights have the last word: a config may still be that of the whole model.
         config.is_encoder_decoder &= weights.as_ref().is_none_or(|weights| weights.has_decoder);
         let tree = module_tree(&config, dropout);
+        // A model whose embeddings cannot be made here can still be looked at.
+        let embedding = match files.embedding(config.d_model) {
+            Ok(embedding) => embedding.map(|embedding| embedding.to_string()),
+            Err(error) => Some(format!("none: {error}")),
+        };
         let parameters = weights
             .as_ref()
             .map_or_else(|| count(&config), |weights| weights.parameters);
@@ -55,6 +60,7 @@ impl Inspect {
                 "parameters": parameters,
                 "dtypes": weights.as_ref().map(|weights| &weights.dtypes),
                 "bytes": weights.as_ref().map(|weights| weights.bytes),
+                "embedding": embedding,
             });
             writeln!(out, "{object}")?;
             return Ok(());
@@ -77,6 +83,9 @@ impl Inspect {
                 writeln!(out, "size: {:.1} MB", weights.bytes as f64 / 1e6)?;
             }
             None => writeln!(out, "no weights here")?,
+        }
+        if let Some(embedding) = embedding {
+            writeln!(out, "embedding: {embedding}")?;
         }
         Ok(())
     }

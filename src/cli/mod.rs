@@ -6,6 +6,7 @@ mod bench;
 mod console;
 mod corpus;
 mod devices;
+mod embed;
 mod encode;
 mod eval;
 mod generate;

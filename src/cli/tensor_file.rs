@@ -30,8 +30,16 @@ impl TensorFile {
         })
     }
 
-    pub fn contains(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
+    /// Begins the result of that id with the tokens that it is of.
+    pub fn begin(&mut self, id: &str, input_ids: &[u32]) -> Result<()> {
+        let name = format!("{id}.input_ids");
+        if self.tensors.contains_key(&name) {
+            return Err(Error::Invalid(format!(
+                "a second result of id {id} for one file: give every line an id of its own"
+            )));
+        }
+        self.add_ids(name, input_ids);
+        Ok(())
     }
 
     /// Token ids, as I64, which is what other tools take for ids.

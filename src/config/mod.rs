@@ -7,5 +7,6 @@ mod presets;
 mod t5;
 mod t5_json;
 
+pub(crate) use fields::Fields;
 pub use generation::{EarlyStopping, GenerationConfig, LengthLimits};
 pub use t5::{Activation, ModelType, T5Config};

@@ -1,6 +1,7 @@
 //! Text in, text out: a tokenizer, a model on a GPU and generation put together.
 
 mod batches;
+mod embed;
 mod forward;
 mod score;
 mod stream;

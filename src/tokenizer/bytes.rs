@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use tokenizers::AddedToken;
 
-use super::Vocabulary;
 use super::settings::{Settings, sentinel};
+use super::{Side, Vocabulary};
 use crate::Result;
 
 /// Ids before the first byte's.
@@ -90,7 +90,7 @@ fn is_space(c: char) -> bool {
 }
 
 impl Vocabulary for ByteVocabulary {
-    fn encode(&self, text: &str) -> Result<Vec<u32>> {
+    fn encode(&self, text: &str, most: usize, side: Side) -> Result<(Vec<u32>, usize)> {
         let mut parts = self.split(text);
         for i in 0..parts.len() {
             let Some(token) = parts[i].0.map(|id| &self.added[&id]) else {
@@ -114,11 +114,16 @@ impl Vocabulary for ByteVocabulary {
                 None => ids.extend(part.bytes().map(|byte| u32::from(byte) + OFFSET)),
             }
         }
-        // A text that ends so itself is not ended twice.
+        // The end counts where the text is cut, though a text that ends so itself is not ended twice.
+        let cut = (ids.len() + 1).saturating_sub(most).min(ids.len());
+        match side {
+            Side::Left => drop(ids.drain(..cut)),
+            Side::Right => ids.truncate(ids.len() - cut),
+        }
         if ids.last() != Some(&self.end) {
             ids.push(self.end);
         }
-        Ok(ids)
+        Ok((ids, cut))
     }
 
     fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String> {
@@ -140,6 +145,15 @@ impl Vocabulary for ByteVocabulary {
         }
         let byte = u8::try_from(id.checked_sub(OFFSET)?).ok()?;
         Some(char::from(byte).into())
+    }
+
+    fn is_special(&self, id: u32) -> bool {
+        self.added.get(&id).is_some_and(|token| token.special)
+    }
+
+    /// transformers lets bytes be, too.
+    fn lower_case(&mut self) -> Result<()> {
+        Ok(())
     }
 
     fn size(&self) -> usize {

@@ -24,18 +24,33 @@ pub struct Tokenizer {
 
 /// What the kinds of tokenizers differ in.
 trait Vocabulary: Send + Sync {
-    /// Ids of `text`, with the special tokens that the model expects around it.
-    fn encode(&self, text: &str) -> Result<Vec<u32>>;
+    /// Ids of `text`, with the special tokens that the model expects around it: no more than `most`, for which the text is
+    /// cut at this side; and how many are left out for that.
+    fn encode(&self, text: &str, most: usize, side: Side) -> Result<(Vec<u32>, usize)>;
     /// Text of `ids`; ids that stand for nothing are left out.
     fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String>;
     /// The token that `id` stands for.
     fn token(&self, id: u32) -> Option<String>;
+    /// Whether decoded text goes without that token.
+    fn is_special(&self, id: u32) -> bool;
     /// Number of tokens, special ones included.
     fn size(&self) -> usize;
+    /// Has all text but special tokens written in small letters first.
+    fn lower_case(&mut self) -> Result<()>;
     /// Whether tokens carry their own spaces, which stay as they are whatever the settings say.
     fn keeps_spaces(&self) -> bool {
         false
     }
+}
+
+/// An end of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// Its beginning.
+    Left,
+    /// Its end.
+    #[default]
+    Right,
 }
 
 const TOKENIZER: &str = "tokenizer.json";
@@ -124,7 +139,16 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Invalid`] where the tokenizer cannot represent the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        self.vocabulary.encode(text)
+        Ok(self.encode_within(text, usize::MAX, Side::Right)?.0)
+    }
+
+    /// As [`Tokenizer::encode`], but no more than `most` ids, as transformers truncates: where there would be more, the text
+    /// is cut at that side, and special tokens stay. Also tells how many are left out.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_within(&self, text: &str, most: usize, side: Side) -> Result<(Vec<u32>, usize)> {
+        self.vocabulary.encode(text, most, side)
     }
 
     /// Text of `ids`. Ids past the vocabulary (a model may have more rows than its tokenizer) are left out.
@@ -148,6 +172,20 @@ impl Tokenizer {
                 .unwrap_or_else(|| format!("[{id}]"))
         };
         ids.iter().map(token).collect()
+    }
+
+    /// Whether `id` is a special token, which decoding can skip.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.vocabulary.is_special(id)
+    }
+
+    /// The same tokenizer, by which all text is written in small letters first. Bytes stay as they are, as in transformers.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the tokenizer's settings do not allow it.
+    pub fn lower_casing(mut self) -> Result<Self> {
+        self.vocabulary.lower_case()?;
+        Ok(self)
     }
 
     /// Number of tokens, special ones included; a model's embedding may have more rows.

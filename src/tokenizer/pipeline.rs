@@ -8,16 +8,16 @@ use tokenizers::decoders::sequence::Sequence as DecoderSequence;
 use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::replace::ReplacePattern;
 use tokenizers::normalizers::{
-    NormalizerWrapper, Precompiled, Replace, Sequence as NormalizerSequence,
+    Lowercase, NormalizerWrapper, Precompiled, Replace, Sequence as NormalizerSequence,
 };
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, ModelWrapper};
+use tokenizers::{AddedToken, ModelWrapper, PostProcessor, TruncationDirection};
 
 use super::settings::{Class, Settings, sentinel};
-use super::{Vocabulary, fault};
+use super::{Side, Vocabulary, fault};
 use crate::{Error, Result};
 
 /// A tokenizer as the tokenizers library runs it.
@@ -171,11 +171,20 @@ pub(super) fn append_end(
 }
 
 impl Vocabulary for Pipeline {
-    fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.0.encode_fast(text, true);
-        let encoding =
-            encoding.map_err(|e| Error::Invalid(format!("cannot tokenize the text: {e}")))?;
-        Ok(encoding.get_ids().to_vec())
+    fn encode(&self, text: &str, most: usize, side: Side) -> Result<(Vec<u32>, usize)> {
+        let failed = |e| Error::Invalid(format!("cannot tokenize the text: {e}"));
+        let mut encoding = self.0.encode_fast(text, false).map_err(failed)?;
+        let processor = self.0.get_post_processor();
+        let special = processor.map_or(0, |processor| processor.added_tokens(false));
+        let most = most.saturating_sub(special);
+        let cut = encoding.len().saturating_sub(most);
+        let direction = match side {
+            Side::Left => TruncationDirection::Left,
+            Side::Right => TruncationDirection::Right,
+        };
+        encoding.truncate(most, 0, direction);
+        let encoding = self.0.post_process(encoding, None, true).map_err(failed)?;
+        Ok((encoding.get_ids().to_vec(), cut))
     }
 
     fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String> {
@@ -187,8 +196,25 @@ impl Vocabulary for Pipeline {
         self.0.id_to_token(id)
     }
 
+    fn is_special(&self, id: u32) -> bool {
+        let token = self.0.id_to_token(id);
+        token.is_some_and(|token| self.0.get_added_vocabulary().is_special_token(&token))
+    }
+
     fn size(&self) -> usize {
         self.0.get_vocab_size(true)
+    }
+
+    fn lower_case(&mut self) -> Result<()> {
+        let mut normalizers: Vec<NormalizerWrapper> = vec![Lowercase.into()];
+        normalizers.extend(self.0.get_normalizer().cloned());
+        let normalizer = NormalizerSequence::new(normalizers);
+        match self.0.with_normalizer(Some(normalizer)) {
+            Ok(_) => Ok(()),
+            Err(e) => Err(Error::Invalid(format!(
+                "cannot write text in small letters: {e}"
+            ))),
+        }
     }
 
     fn keeps_spaces(&self) -> bool {

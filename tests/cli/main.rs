@@ -1,6 +1,7 @@
 //! The command line, run as a process.
 
 mod bench;
+mod embed;
 mod encoder_alone;
 mod errors;
 mod eval;

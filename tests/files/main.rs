@@ -3,6 +3,7 @@
 mod checkpoint;
 mod config;
 mod directories;
+mod embedding;
 mod parameters;
 mod pytorch;
 mod tensors;

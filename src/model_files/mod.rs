@@ -1,10 +1,14 @@
 //! Where a model's files are: a directory in Hugging Face's layout, or the binary itself.
 
-use std::path::{Path, PathBuf};
+mod directory;
+
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use self::directory::Directory;
 use crate::checkpoint::Checkpoint;
+use crate::embedding::{Embedding, Modules, Reading};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, GenerationConfig, Result, T5Config};
 
@@ -14,7 +18,7 @@ pub struct ModelFiles(Place);
 
 #[derive(Clone, Debug)]
 enum Place {
-    Directory(PathBuf),
+    Directory(Directory),
     #[cfg(feature = "embedded-model")]
     Embedded,
 }
@@ -23,14 +27,15 @@ impl ModelFiles {
     /// What the model that comes with the crate is called; empty in builds without one.
     pub const EMBEDDED_NAME: &str = env!("T5_GPU_EMBEDDED_NAME");
 
-    /// A model directory: `config.json`, `generation_config.json`, a tokenizer's files, safetensors.
+    /// A model directory: `config.json`, `generation_config.json`, a tokenizer's files, safetensors; or one of
+    /// sentence-transformers or diffusers with such a directory inside.
     ///
     /// # Errors
-    /// [`Error::File`] where there is no such directory.
+    /// [`Error::File`] where there is no such directory, and where what lists its parts cannot be understood.
     pub fn open(directory: impl AsRef<Path>) -> Result<ModelFiles> {
         let directory = directory.as_ref();
         if directory.is_dir() {
-            return Ok(ModelFiles(Place::Directory(directory.to_owned())));
+            return Ok(ModelFiles(Place::Directory(Directory::find(directory)?)));
         }
         Err(Error::File {
             path: directory.to_owned(),
@@ -59,7 +64,7 @@ impl ModelFiles {
     pub fn config_json(&self) -> Result<Map<String, Value>> {
         match &self.0 {
             Place::Directory(directory) => {
-                let path = directory.join("config.json");
+                let path = directory.model.join("config.json");
                 let text = std::fs::read_to_string(&path).map_err(|source| Error::Io {
                     path: path.clone(),
                     source,
@@ -80,7 +85,9 @@ impl ModelFiles {
     /// As [`T5Config::from_file`].
     pub fn config(&self) -> Result<T5Config> {
         match &self.0 {
-            Place::Directory(directory) => T5Config::from_file(&directory.join("config.json")),
+            Place::Directory(directory) => {
+                T5Config::from_file(&directory.model.join("config.json"))
+            }
             #[cfg(feature = "embedded-model")]
             Place::Embedded => T5Config::from_json(crate::embedded::CONFIG),
         }
@@ -92,7 +99,7 @@ impl ModelFiles {
     /// As [`GenerationConfig::from_model_dir`].
     pub fn generation(&self) -> Result<GenerationConfig> {
         match &self.0 {
-            Place::Directory(directory) => GenerationConfig::from_model_dir(directory),
+            Place::Directory(directory) => GenerationConfig::from_model_dir(&directory.model),
             #[cfg(feature = "embedded-model")]
             Place::Embedded => {
                 let mut generation = GenerationConfig::default();
@@ -109,7 +116,17 @@ impl ModelFiles {
     /// [`Error::Io`] and [`Error::File`] for files that are there but cannot be used.
     pub fn tokenizer(&self) -> Result<Option<Tokenizer>> {
         match &self.0 {
-            Place::Directory(directory) => Tokenizer::from_dir(directory),
+            Place::Directory(directory) => {
+                let tokenizer = Tokenizer::from_dir(&directory.tokenizer)?;
+                let lower_case = match &directory.modules {
+                    Some(modules) => modules.lower_case()?,
+                    None => false,
+                };
+                match tokenizer {
+                    Some(tokenizer) if lower_case => tokenizer.lower_casing().map(Some),
+                    tokenizer => Ok(tokenizer),
+                }
+            }
             #[cfg(feature = "embedded-model")]
             Place::Embedded => {
                 let config = Some(crate::embedded::TOKENIZER_CONFIG);
@@ -118,11 +135,41 @@ impl ModelFiles {
         }
     }
 
+    /// How text is read for an embedding.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::File`] for settings of sentence-transformers that cannot be understood or heeded.
+    pub fn reading(&self) -> Result<Reading> {
+        match self.modules() {
+            Some(modules) => modules.reading(),
+            None => Ok(Reading::default()),
+        }
+    }
+
+    /// What makes a vector of a text's hidden states of `d_model` dimensions, where sentence-transformers wrote the
+    /// directory; else `None`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::File`] for modules that cannot be read or run.
+    pub fn embedding(&self, d_model: usize) -> Result<Option<Embedding>> {
+        self.modules()
+            .map(|modules| modules.embedding(d_model))
+            .transpose()
+    }
+
+    fn modules(&self) -> Option<&Modules> {
+        match &self.0 {
+            Place::Directory(directory) => directory.modules.as_ref(),
+            #[cfg(feature = "embedded-model")]
+            Place::Embedded => None,
+        }
+    }
+
     /// Whether there are weights to open.
     pub fn has_weights(&self) -> bool {
         match &self.0 {
             Place::Directory(directory) => {
-                Checkpoint::is_in(directory)
+                Checkpoint::is_in(&directory.model)
                     || (self.config_json()).is_ok_and(|config| named_weights(&config).is_some())
             }
             #[cfg(feature = "embedded-model")]
@@ -144,8 +191,8 @@ impl ModelFiles {
                     return Err(Error::quantised(method.unwrap_or("quantization_config")));
                 }
                 match named_weights(&config) {
-                    Some(name) => Checkpoint::open_named(directory, name),
-                    None => Checkpoint::open(directory),
+                    Some(name) => Checkpoint::open_named(&directory.model, name),
+                    None => Checkpoint::open(&directory.model),
                 }
             }
             #[cfg(feature = "embedded-model")]

@@ -1,0 +1,79 @@
+//! Which part of a directory holds what: of a model's own, of sentence-transformers', of diffusers'.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::embedding::Modules;
+use crate::{Error, Result};
+
+/// Where a model's parts are.
+#[derive(Clone, Debug)]
+pub(super) struct Directory {
+    /// `config.json`, `generation_config.json` and the weights.
+    pub model: PathBuf,
+    /// The tokenizer's files.
+    pub tokenizer: PathBuf,
+    /// Where sentence-transformers wrote it: what follows the encoder.
+    pub modules: Option<Modules>,
+}
+
+/// What diffusers lists the parts of an image model in.
+const DIFFUSERS: &str = "model_index.json";
+
+impl Directory {
+    /// Finds them below `root`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::File`] for a list of parts that cannot be understood, or that has no text encoder of the
+    /// family.
+    pub fn find(root: &Path) -> Result<Directory> {
+        let modules = Modules::read(root)?;
+        let index = root.join(DIFFUSERS);
+        let model = match &modules {
+            Some(modules) => modules.transformer(),
+            None if index.is_file() && !root.join("config.json").is_file() => {
+                root.join(text_encoder(&index)?)
+            }
+            None => root.to_owned(),
+        };
+        Ok(Directory {
+            tokenizer: tokenizer_beside(&model).unwrap_or_else(|| model.clone()),
+            model,
+            modules,
+        })
+    }
+}
+
+/// The text encoder of the family among the parts of an image model.
+fn text_encoder(index: &Path) -> Result<String> {
+    let fault = |message: String| Error::File {
+        path: index.to_owned(),
+        message,
+    };
+    let text = std::fs::read(index).map_err(|source| Error::Io {
+        path: index.to_owned(),
+        source,
+    })?;
+    let parts: BTreeMap<String, Value> = serde_json::from_slice(&text)
+        .map_err(|error| fault(format!("not a list of an image model's parts: {error}")))?;
+    let of_family = |(name, part): &(&String, &Value)| {
+        let class = part[1].as_str().unwrap_or_default();
+        name.starts_with(TEXT_ENCODER) && class.ends_with("T5EncoderModel")
+    };
+    let found = parts.iter().find(of_family);
+    found
+        .map(|(name, _)| name.clone())
+        .ok_or_else(|| fault("lists no text encoder of the T5 family".into()))
+}
+
+const TEXT_ENCODER: &str = "text_encoder";
+
+/// Where an image model's text encoder has its tokenizer: `tokenizer_2` is `text_encoder_2`'s.
+fn tokenizer_beside(model: &Path) -> Option<PathBuf> {
+    let whole = model.canonicalize().ok()?;
+    let number = whole.file_name()?.to_str()?.strip_prefix(TEXT_ENCODER)?;
+    let tokenizer = whole.with_file_name(format!("tokenizer{number}"));
+    tokenizer.is_dir().then_some(tokenizer)
+}
