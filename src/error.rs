@@ -52,6 +52,18 @@ pub enum Error {
         /// The shape in the file.
         found: Vec<usize>,
     },
+    /// A weight that is no number, or that the type that weights are kept in cannot hold.
+    #[error("tensor {name} holds {value} at {index:?}, {remedy}")]
+    Weight {
+        /// The tensor's name in the checkpoint.
+        name: String,
+        /// Where in it.
+        index: Vec<usize>,
+        /// What stands there.
+        value: f64,
+        /// Why that cannot be, and what to do.
+        remedy: String,
+    },
     /// The model, or a part of it, is of a kind this crate does not run.
     #[error("unsupported {what} \"{found}\": supported are {supported}")]
     Unsupported {

@@ -169,6 +169,17 @@ impl Tensor<'_> {
         }
     }
 
+    /// Element `at`, in row-major order: as f64, which holds what f32 does not.
+    pub fn value(&self, at: usize) -> f64 {
+        if self.dtype == DType::F64 {
+            let (elements, _) = self.data.as_chunks();
+            return f64::from_le_bytes(elements[at]);
+        }
+        let mut value = [0.0];
+        self.read_f32(at..at + 1, &mut value);
+        value[0].into()
+    }
+
     /// All elements as f32.
     pub fn to_f32(&self) -> Vec<f32> {
         let mut out = vec![0.0; self.len()];

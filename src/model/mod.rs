@@ -3,6 +3,7 @@
 mod batch;
 mod decoder;
 mod encoder;
+mod finite;
 mod forward;
 mod greedy;
 mod kv_cache;

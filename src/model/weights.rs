@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::finite;
 use crate::checkpoint::Tensor;
 use crate::gpu::{Buffer, Gpu, Texels};
 use crate::ops::{ALIGN, Epilogue, Matrix, WeightDType};
@@ -192,14 +193,24 @@ struct Shared<'a> {
 }
 
 impl Uploader<'_> {
+    /// A matrix whose rows `fill` makes of `tensors`.
     fn matrix(
         &mut self,
         label: &str,
-        rows: usize,
-        width: usize,
-        fill: impl FnMut(usize, &mut [f32]),
+        [rows, width]: [usize; 2],
+        tensors: &[&Tensor<'_>],
+        mut fill: impl FnMut(usize, &mut [f32]),
     ) -> Result<Matrix> {
+        let largest = self.dtype.largest();
+        let mut are_kept = true;
+        let fill = |row: usize, out: &mut [f32]| {
+            fill(row, out);
+            are_kept &= finite::are_within(largest, out);
+        };
         let matrix = Matrix::upload(self.gpu, label, self.dtype, rows, width, fill)?;
+        if !are_kept {
+            return Err(finite::error(tensors, self.dtype));
+        }
         self.done += (rows * width * self.dtype.size()) as u64;
         (self.progress)(self.done, self.total);
         Ok(matrix)
@@ -207,7 +218,7 @@ impl Uploader<'_> {
 
     /// A f32 vector padded to `width`.
     fn vector(&self, tensor: &Tensor<'_>, width: usize) -> Result<Texels> {
-        let mut values = tensor.to_f32();
+        let mut values = floats(tensor)?;
         values.resize(width, 0.0);
         self.gpu.texels_from(&tensor.name, &values)
     }
@@ -218,8 +229,8 @@ impl Uploader<'_> {
             return Ok(matrix.clone());
         }
         let table = own.unwrap_or(self.shared.table);
-        let (rows, width) = (self.config.vocab_size, self.dims.d_model);
-        let matrix = self.matrix(label, rows, width, |row, out| read_row(table, row, out))?;
+        let shape = [self.config.vocab_size, self.dims.d_model];
+        let matrix = self.matrix(label, shape, &[table], |row, out| read_row(table, row, out))?;
         let matrix = Arc::new(matrix);
         if own.is_none() {
             self.shared.matrix = Some(matrix.clone());
@@ -233,7 +244,7 @@ impl Uploader<'_> {
         for block in &parameters.blocks {
             if let Some(table) = &block.self_attention.relative_attention_bias {
                 let table = bias_table(
-                    &table.to_f32(),
+                    &floats(table)?,
                     self.config.num_heads,
                     bidirectional,
                     self.config.relative_attention_num_buckets,
@@ -296,7 +307,8 @@ impl Uploader<'_> {
             ..
         } = *self.dims;
         let true_d_kv = self.config.d_kv;
-        self.matrix(label, tensors.len() * inner, d_model, |row, out| {
+        let shape = [tensors.len() * inner, d_model];
+        self.matrix(label, shape, tensors, |row, out| {
             let (head, column) = (row % inner / d_kv, row % d_kv);
             if column < true_d_kv {
                 read_row(tensors[row / inner], head * true_d_kv + column, out);
@@ -314,7 +326,8 @@ impl Uploader<'_> {
         } = *self.dims;
         let (true_rows, true_d_kv) = (self.config.d_model, self.config.d_kv);
         let true_inner = self.config.inner_dim();
-        self.matrix("attention output", d_model, inner, |row, out| {
+        let shape = [d_model, inner];
+        self.matrix("attention output", shape, &[tensor], |row, out| {
             if row < true_rows {
                 for (head, part) in out.chunks_exact_mut(d_kv).enumerate() {
                     let start = row * true_inner + head * true_d_kv;
@@ -328,28 +341,36 @@ impl Uploader<'_> {
         let Dims { d_model, d_ff, .. } = *self.dims;
         let (true_d_model, true_d_ff) = (self.config.d_model, self.config.d_ff);
         let epilogue = feed_forward_epilogue(self.config);
-        let wi = match &parameters.wi_1 {
-            None => self.matrix("wi", d_ff, d_model, |row, out| {
-                if row < true_d_ff {
-                    read_row(&parameters.wi, row, out);
-                }
-            })?,
-            Some(wi_1) => self.matrix("wi_0, wi_1", 2 * d_ff, d_model, |row, out| {
-                if row / 2 < true_d_ff {
-                    read_row([&parameters.wi, wi_1][row % 2], row / 2, out);
-                }
-            })?,
-        };
+        // The rows of a gated one's two lie in turn.
+        let tensors: Vec<&Tensor<'_>> = [&parameters.wi]
+            .into_iter()
+            .chain(&parameters.wi_1)
+            .collect();
+        let count = tensors.len();
+        let wi = self.matrix("wi", [count * d_ff, d_model], &tensors, |row, out| {
+            if row / count < true_d_ff {
+                read_row(tensors[row % count], row / count, out);
+            }
+        })?;
         Ok(FeedForward {
             norm: self.vector(&parameters.layer_norm, d_model)?,
             wi,
             epilogue,
-            wo: self.matrix("wo", d_model, d_ff, |row, out| {
+            wo: self.matrix("wo", [d_model, d_ff], &[&parameters.wo], |row, out| {
                 if row < true_d_model {
                     read_row(&parameters.wo, row, out);
                 }
             })?,
         })
+    }
+}
+
+/// The values of a tensor that is kept as f32.
+fn floats(tensor: &Tensor<'_>) -> Result<Vec<f32>> {
+    let values = tensor.to_f32();
+    match finite::are_within(f32::MAX, &values) {
+        true => Ok(values),
+        false => Err(finite::error(&[tensor], WeightDType::F32)),
     }
 }
 

@@ -36,6 +36,15 @@ impl WeightDType {
         }
     }
 
+    /// The largest magnitude of a weight: what is larger, this type does not keep as a number.
+    pub(crate) fn largest(self) -> f32 {
+        match self {
+            WeightDType::F32 | WeightDType::Int8 => f32::MAX,
+            // The next one lies as near to the first power of two that f16 lacks, and becomes infinity.
+            WeightDType::F16 => 65520f32.next_down(),
+        }
+    }
+
     /// The name that `--dtype` takes.
     pub fn name(self) -> &'static str {
         match self {
