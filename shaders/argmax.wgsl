@@ -1,6 +1,7 @@
 // The end of a greedy step: each row's likeliest token, the lowest index among the largest logits, becomes what the row is
 // fed at its next position, and is written down in a log that wraps around. The head has left the best of every few logits
-// (epilogue_best.wgsl). A workgroup of THREADS, a power of two, a row.
+// (epilogue_best.wgsl). Where some are not finite, the log says NOT_FINITE, and the row goes on from token 0 until the host
+// sees it. A workgroup of THREADS, a power of two, a row.
 // Twin: generate::softmax::argmax
 
 struct Params {
@@ -18,9 +19,11 @@ struct Row {
 }
 
 var<immediate> params: Params;
-@group(0) @binding(0) var<storage, read> pairs: array<vec2<f32>>;    // logit, token
+@group(0) @binding(0) var<storage, read> pairs: array<vec2<f32>>;    // logit, token; below 0 where some are not finite
 @group(0) @binding(1) var<storage, read_write> rows: array<Row>;
 @group(0) @binding(2) var<storage, read_write> token_log: array<u32>;  // [log_steps, rows]
+
+const NOT_FINITE: u32 = 0xffffffffu;
 
 var<workgroup> shared_best: array<vec2<f32>, THREADS>;
 
@@ -50,9 +53,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
         workgroupBarrier();
     }
     if (local == 0u) {
-        let token = u32(shared_best[0].y);
+        let is_finite = shared_best[0].y >= 0.0;
+        let token = select(0u, u32(shared_best[0].y), is_finite);
         let position = rows[row].position;
-        token_log[(position % params.log_steps) * params.rows + row] = token;
+        token_log[(position % params.log_steps) * params.rows + row] = select(NOT_FINITE, token, is_finite);
         rows[row].token = token;
         rows[row].position = position + 1u;
     }

@@ -93,6 +93,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         if (span < SPANS) {
             let end = min(THREADS, here.keys - start);
             for (var j = span; j < end; j += SPANS) {
+                // Keys that weigh nothing may hold anything, NaN of an earlier source too.
+                if (TQ == 1u && weight[j] == 0.0) {
+                    continue;
+                }
                 let t = start + j;
                 let value = load_value(here, key_at(here, t), t, column);
                 for (var i = 0u; i < TQ; i++) {

@@ -3,7 +3,8 @@
 // Twins: src/reference/quantize.rs and layers.rs
 
 var<workgroup> squares: array<f32, THREADS>;
-var<workgroup> largest: array<f32, THREADS>;
+// Magnitudes by their bits, whose order is that of the floats, with NaN above all, which max of floats may drop.
+var<workgroup> largest: array<u32, THREADS>;
 
 struct RowScale {
     factor: f32,    // of what the row's products add up to: the norm's, and int8's max|y| / 127
@@ -53,21 +54,22 @@ fn row_scale(start: u32, vectors: u32, width: f32, eps: f32, local: u32) -> RowS
     var scale = RowScale(1.0, 0.0);
     if (NORMALISE || INT8) {
         var square = 0.0;
-        var most = vec4<f32>();
+        var most = vec4<u32>();
         for (var k = local; k < vectors; k += THREADS) {
             let y = vector_of_row(start, k);
             square += dot(y, y);
-            most = max(most, abs(value_of(y, k)));
+            most = max(most, bitcast<vec4<u32>>(value_of(y, k)) & vec4(0x7fffffffu));
         }
         squares[local] = square;
         largest[local] = max(max(most.x, most.y), max(most.z, most.w));
         workgroupBarrier();
         var sum = 0.0;
-        var limit = 0.0;
+        var limit_bits = 0u;
         for (var l = 0u; l < THREADS; l++) {
             sum += squares[l];
-            limit = max(limit, largest[l]);
+            limit_bits = max(limit_bits, largest[l]);
         }
+        let limit = bitcast<f32>(limit_bits);
         if (NORMALISE) {
             scale.factor = inverseSqrt(sum / width + eps);
         }

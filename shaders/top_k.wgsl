@@ -1,10 +1,13 @@
 // Each row's `count` largest logits with their tokens, best first and of equals the lowest token first, and what makes
-// log-probabilities of them: the largest logit and the sum of exp(logit - largest) over the whole row. A workgroup a row.
+// log-probabilities of them: the largest logit and the sum of exp(logit - largest) over the whole row, NaN where a logit is
+// not finite. A workgroup a row.
 // Twin: reference::top_k
 
 const THREADS: u32 = 256u;
 const NONE: u32 = 0xffffffffu;
 const LOWEST: f32 = -3.4028234e38;
+const INFINITE: u32 = 0x7f800000u;   // the bits of the least magnitude that is not finite
+const NAN: u32 = 0x7fc00000u;
 
 struct Params {
     rows: u32,
@@ -23,6 +26,7 @@ struct Entry {
 
 var<workgroup> values: array<f32, THREADS>;
 var<workgroup> indices: array<u32, THREADS>;
+var<workgroup> magnitude: atomic<u32>;
 
 fn comes_before(a: Entry, b: Entry) -> bool {
     return a.value > b.value || (a.value == b.value && a.index < b.index);
@@ -102,10 +106,20 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
         }
     }
     var sum = 0.0;
+    var own_magnitude = 0u;
     for (var i = local; i < params.width; i += THREADS) {
-        sum += exp(logits[start + i] - largest);
+        let logit = logits[start + i];
+        sum += exp(logit - largest);
+        own_magnitude = max(own_magnitude, bitcast<u32>(logit) & 0x7fffffffu);
     }
     values[local] = sum;
+    if (local == 0u) {
+        atomicStore(&magnitude, 0u);
+    }
+    workgroupBarrier();
+    if (own_magnitude >= INFINITE) {
+        atomicStore(&magnitude, INFINITE);
+    }
     workgroupBarrier();
     for (var half = THREADS / 2u; half > 0u; half /= 2u) {
         if (local < half) {
@@ -115,6 +129,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     }
     if (local == 0u) {
         ranking[out] = bitcast<u32>(largest);
-        ranking[out + 1u] = bitcast<u32>(values[0]);
+        ranking[out + 1u] = select(bitcast<u32>(values[0]), NAN, atomicLoad(&magnitude) >= INFINITE);
     }
 }

@@ -129,6 +129,15 @@ pub enum Error {
     /// An option or input that cannot be used, with the reason and the remedy.
     #[error("{0}")]
     Invalid(String),
+    /// The model computes what is no number.
+    #[error(
+        "{what} are not finite (NaN or infinite): numbers overflow on the way, in f16 sooner than in f32, so use dtype f32; \
+         where that is in use, the checkpoint's weights are damaged or too large"
+    )]
+    NotFinite {
+        /// What came out so: "the logits", "the hidden states", ...
+        what: &'static str,
+    },
     /// The GPU or its driver failed.
     #[error("the GPU failed: {0}")]
     Gpu(String),

@@ -154,7 +154,13 @@ fn draw(scores: &[f32], uniform: f64) -> Result<u32> {
         ));
     }
     let weights = || scores.iter().map(|&score| f64::from(exp(score - max)));
-    let target = uniform * weights().sum::<f64>();
+    let total = weights().sum::<f64>();
+    if !total.is_finite() {
+        return Err(Error::Invalid(
+            "the generation options make scores that are not finite: choose a temperature nearer to 1".into(),
+        ));
+    }
+    let target = uniform * total;
     let mut cumulative = 0.0;
     let mut drawn = 0;
     for (token, weight) in weights().enumerate() {
@@ -181,5 +187,7 @@ mod tests {
             assert_eq!(draw(&scores, uniform).unwrap(), token);
         }
         assert!(draw(&[ruled_out; 4], 0.5).is_err());
+        assert!(draw(&[0.0, f32::INFINITY, 1.0], 0.5).is_err());
+        assert!(draw(&[0.0, f32::NAN, 1.0], 0.5).is_err());
     }
 }

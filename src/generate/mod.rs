@@ -19,6 +19,9 @@ pub use scheduler::{Observer, generate, generate_in_turn};
 
 use crate::{Error, Result};
 
+/// What a greedy run gives in place of a token where not all logits are finite.
+pub const NOT_FINITE: u32 = u32::MAX;
+
 /// One row of a decoder step: a hypothesis that is extended by one token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepRow {
@@ -98,7 +101,8 @@ pub trait StepDecoder {
         Err(gives_logits_alone())
     }
 
-    /// Waits for the earliest greedy run under way and puts what it chose into `tokens`, `[steps, rows]`.
+    /// Waits for the earliest greedy run under way and puts what it chose into `tokens`, `[steps, rows]`: [`NOT_FINITE`]
+    /// where there was nothing to choose from.
     ///
     /// # Errors
     /// As [`Self::step`].
@@ -124,6 +128,19 @@ enum StepResult<'a> {
 }
 
 impl StepResult<'_> {
+    /// Refuses logits that are NaN or infinite, of which there is nothing to choose.
+    fn check(self) -> Result<()> {
+        let is_finite = match self {
+            StepResult::Logits(logits) => softmax::is_finite(logits),
+            StepResult::Ranked(ranking) => (0..ranking.rows()).all(|row| ranking.is_finite(row)),
+            StepResult::Argmax(token) => token != NOT_FINITE,
+        };
+        if is_finite {
+            return Ok(());
+        }
+        Err(Error::NotFinite { what: "the logits" })
+    }
+
     /// The logit of a token of a row; minus infinity where it is not known.
     fn logit(self, row: usize, token: u32, vocab_size: usize) -> f32 {
         match self {

@@ -10,8 +10,8 @@ pub struct Ranking<'a> {
 }
 
 impl<'a> Ranking<'a> {
-    /// Of `[rows, 2 + 2 * count]` words: a row's largest logit, its sum of exp(logit - largest), its `count` best tokens,
-    /// best first and of equals the lowest, and these tokens' logits; f32 as their bits.
+    /// Of `[rows, 2 + 2 * count]` words: a row's largest logit, its sum of exp(logit - largest), or NaN where a logit is not
+    /// finite, its `count` best tokens, best first and of equals the lowest, and these tokens' logits; f32 as their bits.
     pub fn new(words: &'a [u32], count: usize) -> Self {
         assert!(words.len().is_multiple_of(Self::width(count)));
         Self { words, count }
@@ -52,7 +52,7 @@ impl<'a> Ranking<'a> {
         Normalizer::from_parts(f32::from_bits(line[0]), f32::from_bits(line[1]))
     }
 
-    /// Whether the whole row is numbers: what is not one spreads to the sum over all.
+    /// Whether all logits of the row are finite.
     pub(super) fn is_finite(self, row: usize) -> bool {
         f32::from_bits(self.line(row)[1]).is_finite()
     }

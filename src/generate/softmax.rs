@@ -80,6 +80,16 @@ pub fn argmax(scores: &[f32]) -> usize {
         .map_or(0, |offset| start + offset)
 }
 
+/// Whether none of the numbers is NaN or infinite.
+pub fn is_finite(numbers: &[f32]) -> bool {
+    // By their bits, without a branch a number, so that vector instructions do it.
+    let magnitude = |x: f32| x.to_bits() & !(1 << 31);
+    let largest = |block: &[f32]| block.iter().fold(0, |most, &x| magnitude(x).max(most));
+    numbers
+        .chunks(BLOCK)
+        .all(|block| largest(block) < f32::INFINITY.to_bits())
+}
+
 /// Orders scores from the largest; the two zeros are equal, and so must be told apart by what comes next.
 pub fn descending(a: f32, b: f32) -> Ordering {
     // Adding zero makes one of the two.
@@ -176,6 +186,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_seen_wherever_it_is() {
+        for size in [1, 15, 1023, 1025, 32_128] {
+            let mut numbers = vec![f32::MAX; size];
+            numbers[size / 3] = f32::MIN;
+            assert!(is_finite(&numbers));
+            for odd in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                for at in [0, size / 2, size - 1] {
+                    let kept = std::mem::replace(&mut numbers[at], odd);
+                    assert!(!is_finite(&numbers), "{odd} at {at} of {size}");
+                    numbers[at] = kept;
+                }
+            }
+        }
+        assert!(is_finite(&[]));
     }
 
     #[test]

@@ -32,7 +32,8 @@ struct Params {
     log_steps: u32,
 }
 
-/// Each row's likeliest token, the lowest index among the largest logits, becomes what the row is fed next.
+/// Each row's likeliest token, the lowest index among the largest logits, becomes what the row is fed next. Where logits
+/// are not finite, `u32::MAX` is written down for it.
 pub struct Argmax {
     binding: Binding,
     stride: usize,

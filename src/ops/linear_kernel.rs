@@ -46,7 +46,8 @@ pub enum Epilogue {
     /// `out[j] = act(y[2j]) * y[2j + 1]`: rows of wi_0 and wi_1 lie interleaved
     Gate(Activation),
     /// Of every few y the largest and its index, as a pair of floats; the lowest index among equals. How few and in which
-    /// order depends on the kernel: [`Linear::shares`]. Exact for less than 2^24 outputs.
+    /// order depends on the kernel: [`Linear::shares`]. Exact for less than 2^24 outputs. Where one is not finite, the pair is
+    /// the largest float and -1.
     Best,
 }
 

@@ -33,7 +33,7 @@ pub struct TopK {
 
 impl TopK {
     /// `logits`: `[rows, width]`; `ranking`, u32 and the bits of f32: `[rows, 2 + 2 * count]` of the largest logit, the
-    /// sum of exp(logit - largest) over the row, the `count` best tokens, the lowest first among equals, and their logits.
+    /// sum of exp(logit - largest) over the row or NaN where a logit is not finite, the `count` best tokens, the lowest first among equals, and their logits.
     pub fn new(gpu: &Gpu, logits: &Buffer, width: usize, ranking: &Buffer) -> TopK {
         TopK {
             binding: gpu.bind(BINDINGS, &[logits, ranking]),

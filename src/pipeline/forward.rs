@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::Pipeline;
 use super::batches::{Limits, Shape, in_batches};
+use crate::generate::softmax::is_finite;
 use crate::model::{DecodeOptions, EncodeOptions, TraceOptions};
 use crate::{Error, Result};
 
@@ -40,6 +41,37 @@ pub struct DecoderForward {
     pub attentions: Vec<Vec<f32>>,
     /// A layer's `[num_heads, labels, tokens]`.
     pub cross_attentions: Vec<Vec<f32>>,
+}
+
+impl Forward {
+    /// Refuses numbers that are NaN or infinite.
+    fn check(&self) -> Result<()> {
+        check_states(std::slice::from_ref(&self.last_hidden_state))?;
+        check_states(&self.hidden_states)?;
+        check_weights(&self.attentions)?;
+        let Some(decoder) = &self.decoder else {
+            return Ok(());
+        };
+        check_states(&decoder.hidden_states)?;
+        check_weights(&decoder.attentions)?;
+        check_weights(&decoder.cross_attentions)
+    }
+}
+
+/// Refuses hidden states that are NaN or infinite.
+pub(super) fn check_states(layers: &[Vec<f32>]) -> Result<()> {
+    check("the hidden states", layers)
+}
+
+fn check_weights(layers: &[Vec<f32>]) -> Result<()> {
+    check("the attention weights", layers)
+}
+
+fn check(what: &'static str, layers: &[Vec<f32>]) -> Result<()> {
+    match layers.iter().all(|layer| is_finite(layer)) {
+        true => Ok(()),
+        false => Err(Error::NotFinite { what }),
+    }
 }
 
 impl Pipeline {
@@ -105,6 +137,7 @@ impl Pipeline {
             .filter(|&index| batch[index].labels.is_some())
             .collect();
         if with_labels.is_empty() {
+            answers.iter().try_for_each(Forward::check)?;
             return Ok(answers);
         }
         let encoded = if with_labels.len() == batch.len() {
@@ -139,6 +172,7 @@ impl Pipeline {
                 cross_attentions: std::mem::take(&mut cross_attentions[row]),
             });
         }
+        answers.iter().try_for_each(Forward::check)?;
         Ok(answers)
     }
 

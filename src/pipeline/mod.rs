@@ -305,7 +305,9 @@ impl Pipeline {
         };
         let run = |batch: &[&Vec<u32>]| {
             let sources: Vec<Vec<u32>> = batch.iter().map(|&source| source.clone()).collect();
-            self.model.encode(&sources)?.hidden_states()
+            let states = self.model.encode(&sources)?.hidden_states()?;
+            forward::check_states(&states)?;
+            Ok(states)
         };
         in_batches(sources, self.limits, check, run, done);
     }

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use super::Pipeline;
 use super::batches::{Shape, in_batches};
-use crate::Result;
-use crate::generate::softmax::Normalizer;
+use crate::generate::softmax::{Normalizer, is_finite};
 use crate::model::DecodeOptions;
+use crate::{Error, Result};
 
 /// A source and the target whose likelihood is asked for.
 #[derive(Clone, Debug)]
@@ -60,17 +60,22 @@ impl Pipeline {
             .map(|request| self.decoder_input(&request.labels))
             .collect::<Result<_>>()?;
         let mut logprobs: Vec<Vec<f32>> = vec![Vec::new(); batch.len()];
+        let mut all_finite = true;
         let encoded = self.model.encode(&sources)?;
         self.model.decode_with(
             &encoded,
             &targets,
             &DecodeOptions::default(),
             |target, position, logits| {
+                all_finite &= is_finite(logits);
                 let label = batch[target].labels[position];
                 let logprob = Normalizer::of(logits).log_probability(logits[label as usize]);
                 logprobs[target].push(logprob);
             },
         )?;
+        if !all_finite {
+            return Err(Error::NotFinite { what: "the logits" });
+        }
         let score = |token_logprobs: Vec<f32>| {
             let sum: f64 = token_logprobs
                 .iter()

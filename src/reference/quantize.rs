@@ -5,7 +5,12 @@ use super::linear::Weight;
 /// A row as int8 and the factor that leads back: `row ≈ values * scale`, the largest magnitude at ±127. A row whose scale
 /// would be no normal number is zero.
 pub fn quantize(row: &[f32]) -> (Vec<i8>, f32) {
-    let limit = row.iter().fold(0.0f32, |limit, x| limit.max(x.abs()));
+    // f32::max would drop NaN.
+    let larger = |limit: f32, x: &f32| if x.abs() <= limit { limit } else { x.abs() };
+    let limit = match row.iter().any(|x| x.is_nan()) {
+        true => f32::NAN,
+        false => row.iter().fold(0.0, larger),
+    };
     let is_zero = limit < 127.0 * f32::MIN_POSITIVE;
     let inverse = if is_zero { 0.0 } else { 127.0 / limit };
     let values = row

@@ -1,5 +1,9 @@
 //! The command line, run as a process.
 
+#[path = "../common/overflow.rs"]
+#[allow(dead_code)]
+mod overflow;
+
 mod bench;
 mod embed;
 mod encoder_alone;
@@ -10,6 +14,7 @@ mod inside;
 mod inspect;
 mod jsonl;
 mod lines;
+mod not_finite;
 mod random;
 mod report;
 mod verify;

@@ -3,6 +3,7 @@
 
 pub mod fixtures;
 pub mod models;
+pub mod overflow;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};

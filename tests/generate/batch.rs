@@ -464,7 +464,7 @@ fn a_broken_decoder_is_an_error() {
     let error = generate(&mut Broken(vec![f32::NAN; 3]), &request, &mut ())
         .unwrap_err()
         .to_string();
-    assert!(error.contains("not numbers"), "{error}");
+    assert!(error.contains("the logits are not finite"), "{error}");
 }
 
 /// Steps with many logits are shared out among threads.

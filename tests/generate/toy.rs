@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use t5_gpu::generate::{Ranking, StepDecoder, StepRow};
+use t5_gpu::generate::{NOT_FINITE, Ranking, StepDecoder, StepRow};
 use t5_gpu::reference::top_k;
 use t5_gpu::{GenerationConfig, Result};
 
@@ -84,7 +84,8 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
                 row.token = likeliest.unwrap() as u32;
                 row.position += 1;
                 row.parent = row.slot;
-                tokens.push(row.token);
+                let is_finite = logits.iter().all(|logit| logit.is_finite());
+                tokens.push(if is_finite { row.token } else { NOT_FINITE });
             }
         }
         self.next = rows;

@@ -9,6 +9,7 @@ mod best;
 mod copy;
 mod embed;
 mod linear;
+mod not_finite;
 mod rms_norm;
 mod spirv;
 mod top_k;
