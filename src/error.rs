@@ -89,6 +89,16 @@ pub enum Error {
         /// The devices there are, by index and name.
         available: String,
     },
+    /// `--device` named several.
+    #[error(
+        "several devices match \"{wanted}\": give the index or more of the name; devices: {available}"
+    )]
+    AmbiguousDevice {
+        /// What was asked for.
+        wanted: String,
+        /// The devices there are, by index and name.
+        available: String,
+    },
     /// The adapter cannot hold the model or the batch.
     #[error("{what} needs {needed} bytes, but the adapter offers {available}: use {hint}")]
     TooLarge {

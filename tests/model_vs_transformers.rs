@@ -95,7 +95,7 @@ fn greedy_tokens_agree_alone_and_in_a_batch() {
             for greedy in &case.greedy {
                 let mut config = GenerationConfig {
                     eos_token_id: fixture.config.eos_token_id.clone(),
-                    pad_token_id: Some(fixture.config.pad_token_id),
+                    pad_token_id: fixture.config.pad_token_id,
                     decoder_start_token_id: fixture.config.decoder_start_token_id,
                     ..GenerationConfig::default()
                 };

@@ -65,7 +65,7 @@ fn padded_rows_agree() {
         for (i, (case, row)) in expected.cases.iter().zip(&expected.batch).enumerate() {
             let length = case.input_ids.len();
             let mut ids = case.input_ids.clone();
-            ids.resize(width, config.pad_token_id);
+            ids.resize(width, config.pad_token_id.unwrap());
             let mask: Vec<bool> = (0..width).map(|i| i < length).collect();
             let options = EncodeOptions {
                 attention_mask: Some(&mask),

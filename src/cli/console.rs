@@ -23,6 +23,13 @@ impl Console {
         }
     }
 
+    /// What a person should know of the model's files, a line each.
+    pub fn notes(&self, notes: impl IntoIterator<Item = String>) {
+        for note in notes {
+            self.note(&format!("note: {note}"));
+        }
+    }
+
     /// Which device was chosen.
     pub fn device(&self, info: &DeviceInfo) {
         self.note(&format!(

@@ -65,6 +65,9 @@ impl Encode {
         let console = Console::new(self.run.lines.quiet);
         let files = self.run.load.model.files(self.run.lines.quiet)?;
         let plan = self.embed.plan(&files, traced, &console)?;
+        if self.generate {
+            console.notes(files.generation_defaults()?.notes);
+        }
         let output = self.output.map(TensorFile::create).transpose()?;
         let output = output.map(RefCell::new);
         let lines = Lines::open(&self.run.lines, &console);

@@ -52,7 +52,7 @@ impl Eval {
         // Where the file cannot be made, that is told before the work and not after it.
         let output = self.output.as_deref().map(create).transpose()?;
         let files = self.load.model.files(self.quiet)?;
-        let plan = self.decoding.plan(&files, task)?;
+        let plan = self.decoding.plan(&files, task, &console)?;
         let generating = plan.generating(self.load.pipeline(&files, Part::Both, &console)?)?;
 
         let translated = translate(&generating, &corpus, &console)?;

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::{Map, Value, json};
+use t5_gpu::config::not_supported;
 use t5_gpu::pipeline::{Output, Request};
 use t5_gpu::task::Task;
 use t5_gpu::{Error, GenerationConfig, ModelFiles, Part, Pipeline, Result, T5Config};
@@ -29,7 +30,7 @@ impl RequestArgs {
     ) -> Result<(Lines, Generating)> {
         self.decoding.options.check_texts(&self.run.lines.texts)?;
         let files = self.run.load.model.files(self.run.lines.quiet)?;
-        let plan = self.decoding.plan(&files, choose)?;
+        let plan = self.decoding.plan(&files, choose, console)?;
         let lines = Lines::open(&self.run.lines, console);
         let pipeline = self.run.load.pipeline(&files, Part::Both, console)?;
         Ok((lines, plan.generating(pipeline)?))
@@ -60,10 +61,16 @@ impl DecodingArgs {
         &self,
         files: &ModelFiles,
         choose: impl FnOnce(&T5Config) -> Result<Task>,
+        console: &Console,
     ) -> Result<Plan> {
         let task = choose(&files.config()?)?;
-        let mut options = files.generation()?;
-        options.apply_json(&task.options)?;
+        let defaults = files.generation_defaults()?;
+        let mut options = defaults.options;
+        let of_task = options.apply_defaults(&task.options)?;
+        let of_task = of_task
+            .iter()
+            .map(|name| not_supported("task_specific_params", name));
+        console.notes(defaults.notes.into_iter().chain(of_task));
         refuse_unknown(&options.apply_json(&self.options.given())?)?;
         options.validate()?;
         Ok(Plan {

@@ -15,6 +15,11 @@ impl<'a> Fields<'a> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
+    /// Whether the field is there and null.
+    pub fn is_null(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(Value::is_null)
+    }
+
     fn typed<T>(
         &self,
         name: &str,
@@ -48,33 +53,42 @@ impl<'a> Fields<'a> {
         self.typed(name, "a string", Value::as_str)
     }
 
+    /// A token id; a negative one, which no text has, is none.
     pub fn token(&self, name: &str) -> Result<Option<u32>> {
-        self.typed(name, "a token id", token)
+        Ok(self.typed(name, "a token id", token)?.flatten())
     }
 
-    /// One token id or a list of them; null is an empty list, absent is `None`.
+    /// One token id or a list of them, without negative ones; null is an empty list, absent is `None`.
     pub fn tokens(&self, name: &str) -> Result<Option<Vec<u32>>> {
-        if self.0.get(name).is_some_and(Value::is_null) {
+        if self.is_null(name) {
             return Ok(Some(Vec::new()));
         }
-        self.typed(name, "a token id or a list of token ids", |v| match v {
-            Value::Array(ids) => ids.iter().map(token).collect(),
-            id => token(id).map(|id| vec![id]),
-        })
+        self.typed(name, "a token id or a list of token ids", tokens)
     }
 
-    /// An object of objects.
-    pub fn blocks(&self, name: &str) -> Result<BTreeMap<String, Map<String, Value>>> {
-        let blocks = self.typed(name, "an object of objects", |v| {
-            v.as_object()?
-                .iter()
-                .map(|(key, block)| Some((key.clone(), block.as_object()?.clone())))
-                .collect()
-        })?;
-        Ok(blocks.unwrap_or_default())
+    /// The objects of an object; what is something else is no block.
+    pub fn blocks(&self, name: &str) -> BTreeMap<String, Map<String, Value>> {
+        let entries = self.get(name).and_then(Value::as_object).into_iter();
+        entries
+            .flatten()
+            .filter_map(|(key, block)| Some((key.clone(), block.as_object()?.clone())))
+            .collect()
     }
 }
 
-fn token(value: &Value) -> Option<u32> {
-    value.as_u64().and_then(|id| u32::try_from(id).ok())
+/// A token id; `Some(None)` for a negative one, by which configs say that there is none.
+fn token(value: &Value) -> Option<Option<u32>> {
+    match value.as_i64() {
+        Some(..0) => Some(None),
+        _ => value.as_u64()?.try_into().ok().map(Some),
+    }
+}
+
+/// One token id or a list of them, without negative ones.
+fn tokens(value: &Value) -> Option<Vec<u32>> {
+    let ids: Option<Vec<Option<u32>>> = match value {
+        Value::Array(ids) => ids.iter().map(token).collect(),
+        id => token(id).map(|id| vec![id]),
+    };
+    Some(ids?.into_iter().flatten().collect())
 }

@@ -5,8 +5,7 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value};
-
+use super::generation_defaults::{in_file, read_object};
 use crate::{Error, Result};
 
 /// `early_stopping` of beam search.
@@ -145,67 +144,6 @@ const DEFAULT_NEW_TOKENS: usize = 20;
 const MOST_SEQUENCES: usize = 4096;
 
 impl GenerationConfig {
-    /// The generation defaults of a model directory: those of its `generation_config.json`, or, where there is none,
-    /// those its `config.json` holds. Special tokens come from `config.json` where the other does not name them.
-    ///
-    /// # Errors
-    /// [`Error::Io`] and [`Error::File`] for files that cannot be read or do not hold what they should.
-    pub fn from_model_dir(dir: &Path) -> Result<Self> {
-        let own = dir.join("generation_config.json");
-        let mut config = Self::default();
-        let model = dir.join("config.json");
-        if model.exists() {
-            config
-                .apply_model_config(&read_object(&model)?, own.exists())
-                .map_err(|error| in_file(&model, &error))?;
-        }
-        if own.exists() {
-            config
-                .apply_own_config(read_object(&own)?)
-                .map_err(|error| in_file(&own, &error))?;
-        }
-        Ok(config)
-    }
-
-    /// What a model's `config.json` says about generation: special tokens alone where the model has a
-    /// `generation_config.json` too.
-    pub(crate) fn apply_model_config(
-        &mut self,
-        config: &Map<String, Value>,
-        has_own: bool,
-    ) -> Result<()> {
-        const SPECIAL_TOKENS: [&str; 4] = [
-            "eos_token_id",
-            "pad_token_id",
-            "bos_token_id",
-            "decoder_start_token_id",
-        ];
-        // What transformers' config classes give to those that are not named.
-        if !has_own {
-            self.eos_token_id = vec![1];
-            self.pad_token_id = Some(0);
-        }
-        // The start token is asked of config.json whatever else there is, and so of its class.
-        if config
-            .get("model_type")
-            .is_some_and(|kind| kind == "mt5" || kind == "umt5")
-        {
-            self.decoder_start_token_id = Some(0);
-        }
-        let mut options = config.clone();
-        options.retain(|name, _| !has_own || SPECIAL_TOKENS.contains(&name.as_str()));
-        self.apply_json(&options)?;
-        Ok(())
-    }
-
-    /// What its `generation_config.json` says.
-    pub(crate) fn apply_own_config(&mut self, mut options: Map<String, Value>) -> Result<()> {
-        // null there means "not said", and config.json may have said it.
-        options.retain(|_, value| !value.is_null());
-        self.apply_json(&options)?;
-        Ok(())
-    }
-
     /// Reads a `generation_config.json`. Names that are no generation options are ignored, as transformers ignores them.
     ///
     /// # Errors
@@ -361,23 +299,5 @@ impl GenerationConfig {
             max_length,
             min_length,
         })
-    }
-}
-
-fn read_object(path: &Path) -> Result<Map<String, Value>> {
-    let text = std::fs::read(path).map_err(|source| Error::Io {
-        path: path.into(),
-        source,
-    })?;
-    serde_json::from_slice(&text).map_err(|error| Error::File {
-        path: path.into(),
-        message: format!("not a JSON object: {error}"),
-    })
-}
-
-fn in_file(path: &Path, error: &Error) -> Error {
-    Error::File {
-        path: path.into(),
-        message: error.to_string(),
     }
 }

@@ -13,8 +13,30 @@ impl GenerationConfig {
     /// [`Error::Invalid`] names the option whose value is of the wrong type, or that transformers has and this crate
     /// does not, when it is set to something that would change the output.
     pub fn apply_json(&mut self, options: &Map<String, Value>) -> Result<Vec<String>> {
+        let others = self.apply(options)?;
+        match others.not_offered.first() {
+            Some(name) => Err(Error::Invalid(format!(
+                "generation option {name} is not supported: leave it out"
+            ))),
+            None => Ok(others.unknown),
+        }
+    }
+
+    /// [`Self::apply_json`] for what a model's files say: gives back the names of what transformers has and this crate does
+    /// not, when it is set to something that would change the output, and passes over what is no generation option, as
+    /// transformers does. Negative token ids, by which files say that there is none, are left out.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the option whose value is of the wrong type.
+    pub fn apply_defaults(&mut self, options: &Map<String, Value>) -> Result<Vec<String>> {
+        let mut options = options.clone();
+        leave_out_negative_ids(&mut options);
+        Ok(self.apply(&options)?.not_offered)
+    }
+
+    fn apply(&mut self, options: &Map<String, Value>) -> Result<Others> {
         let default = Self::default();
-        let mut unknown = Vec::new();
+        let mut others = Others::default();
         for (name, value) in options {
             let option = Opt { name, value };
             match name.as_str() {
@@ -79,32 +101,58 @@ impl GenerationConfig {
                 }
                 _ if option.is_without_effect() => {}
                 _ if NOT_OFFERED.iter().any(|(other, _)| other == name) => {
-                    return Err(Error::Invalid(format!(
-                        "generation option {name} is not supported: leave it out"
-                    )));
+                    others.not_offered.push(name.clone());
                 }
-                _ => unknown.push(name.clone()),
+                _ => others.unknown.push(name.clone()),
             }
         }
-        Ok(unknown)
+        Ok(others)
     }
+}
+
+/// Of the tokens that nothing goes wrong without.
+fn leave_out_negative_ids(options: &mut Map<String, Value>) {
+    let is_negative = |id: &Value| id.as_i64().is_some_and(|id| id < 0);
+    for name in [
+        "eos_token_id",
+        "pad_token_id",
+        "bos_token_id",
+        "suppress_tokens",
+        "begin_suppress_tokens",
+    ] {
+        match options.get_mut(name) {
+            Some(Value::Array(ids)) => ids.retain(|id| !is_negative(id)),
+            Some(id) if is_negative(id) => *id = Value::Null,
+            _ => {}
+        }
+    }
+}
+
+/// Names that no option of this crate has.
+#[derive(Default)]
+struct Others {
+    unknown: Vec<String>,
+    /// Those of transformers' that would change the output.
+    not_offered: Vec<String>,
 }
 
 /// Options of transformers that would change the output and that this crate does not have, with the values besides
 /// `null` that leave them off.
-const NOT_OFFERED: [(&str, &[f64]); 16] = [
+const NOT_OFFERED: [(&str, &[f64]); 18] = [
     ("assistant_early_exit", &[]),
     ("constraints", &[]),
     ("diversity_penalty", &[0.0]),
     ("dola_layers", &[]),
     ("exponential_decay_length_penalty", &[]),
     ("force_words_ids", &[]),
+    ("forced_decoder_ids", &[]),
     ("guidance_scale", &[1.0]),
     ("max_time", &[]),
     ("num_beam_groups", &[1.0]),
     ("penalty_alpha", &[0.0]),
     ("sequence_bias", &[]),
     ("stop_strings", &[]),
+    ("token_healing", &[]),
     ("top_h", &[]),
     ("remove_invalid_values", &[]),
     ("renormalize_logits", &[]),
@@ -112,7 +160,7 @@ const NOT_OFFERED: [(&str, &[f64]); 16] = [
 ];
 
 /// Options of transformers that do not bear on which tokens come out here.
-const IGNORED: [&str; 15] = [
+const IGNORED: [&str; 27] = [
     "_from_model_config",
     "transformers_version",
     "use_cache",
@@ -128,6 +176,18 @@ const IGNORED: [&str; 15] = [
     "assistant_lookbehind",
     "target_lookbehind",
     "disable_compile",
+    "assistant_ensemble_weight",
+    "cache_config",
+    "compile_config",
+    "continuous_batching_config",
+    "is_assistant",
+    "low_memory",
+    "max_cache_len",
+    "max_matching_ngram_size",
+    "prefill_chunk_size",
+    "prompt_lookup_num_tokens",
+    "speculation_type",
+    "use_mtp",
 ];
 
 /// One option as JSON gives it.

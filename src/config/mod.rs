@@ -2,6 +2,7 @@
 
 mod fields;
 mod generation;
+mod generation_defaults;
 mod generation_json;
 mod presets;
 mod t5;
@@ -9,4 +10,5 @@ mod t5_json;
 
 pub(crate) use fields::Fields;
 pub use generation::{EarlyStopping, GenerationConfig, LengthLimits};
+pub use generation_defaults::{GenerationDefaults, not_supported};
 pub use t5::{Activation, ModelType, T5Config};

@@ -58,7 +58,7 @@ impl T5Config {
             tie_word_embeddings: first,
             scale_decoder_outputs: first || preset.model_type == ModelType::Umt5,
             n_positions: 512,
-            pad_token_id: u32::from(madlad),
+            pad_token_id: Some(u32::from(madlad)),
             eos_token_id: vec![if madlad { 2 } else { 1 }],
             decoder_start_token_id: Some(0),
             task_specific_params: Default::default(),

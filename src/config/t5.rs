@@ -70,8 +70,8 @@ pub struct T5Config {
     pub scale_decoder_outputs: bool,
     /// The length the model was trained with; no limit here.
     pub n_positions: usize,
-    /// Fills up batches in training; T5's start token too.
-    pub pad_token_id: u32,
+    /// Fills up batches in training; T5's start token too. `None` where the config says null or a negative number.
+    pub pad_token_id: Option<u32>,
     /// Tokens that end a sequence.
     pub eos_token_id: Vec<u32>,
     /// The token that decoding begins with.
@@ -89,9 +89,10 @@ impl T5Config {
     pub fn from_json(text: &str) -> Result<Self> {
         let value: Value = serde_json::from_str(text)
             .map_err(|e| Error::Invalid(format!("not valid JSON: {e}")))?;
-        let Value::Object(fields) = value else {
+        let Value::Object(mut fields) = value else {
             return Err(Error::Invalid("a config must be a JSON object".into()));
         };
+        resolve_aliases(&mut fields);
         let config = Self::from_fields(&Fields(&fields))?;
         config.validate()?;
         Ok(config)
@@ -129,6 +130,7 @@ impl T5Config {
 
     fn from_fields(fields: &Fields) -> Result<Self> {
         let model_type = ModelType::from_fields(fields)?;
+        refuse_null(fields)?;
         let t5 = model_type == ModelType::T5;
         let num_layers = fields.size("num_layers")?.unwrap_or(if t5 { 6 } else { 8 });
         let (activation, gated) = feed_forward(fields, model_type)?;
@@ -157,21 +159,26 @@ impl T5Config {
             tie_word_embeddings: tied.unwrap_or(model_type != ModelType::Mt5),
             scale_decoder_outputs: match model_type {
                 // T5 scaled, T5 v1.1 did not; saved v1.1 configs are told apart by their false `tie_word_embeddings`.
+                ModelType::T5 if fields.is_null("scale_decoder_outputs") => false,
                 ModelType::T5 => fields
                     .bool("scale_decoder_outputs")?
                     .unwrap_or(tied != Some(false)),
                 ModelType::Mt5 => false,
                 ModelType::Umt5 => true,
             },
-            n_positions: fields.size("n_positions")?.unwrap_or(512),
-            pad_token_id: fields.token("pad_token_id")?.unwrap_or(0),
+            // Nothing depends on it, so it may be anything.
+            n_positions: fields.size("n_positions").ok().flatten().unwrap_or(512),
+            pad_token_id: match fields.0.contains_key("pad_token_id") {
+                true => fields.token("pad_token_id")?,
+                false => Some(0),
+            },
             eos_token_id: fields.tokens("eos_token_id")?.unwrap_or_else(|| vec![1]),
             decoder_start_token_id: fields.token("decoder_start_token_id")?.or(if t5 {
                 fields.token("bos_token_id")?
             } else {
                 Some(0)
             }),
-            task_specific_params: fields.blocks("task_specific_params")?,
+            task_specific_params: fields.blocks("task_specific_params"),
         })
     }
 
@@ -238,6 +245,46 @@ fn is_encoder_decoder(fields: &Fields) -> Result<bool> {
             .iter()
             .any(|ending| name.ends_with(ending))),
         None => Ok(fields.bool("is_encoder_decoder")?.unwrap_or(true)),
+    }
+}
+
+/// Other names that transformers takes for fields, and which then count.
+const ALIASES: [(&str, &str); 4] = [
+    ("hidden_size", "d_model"),
+    ("num_attention_heads", "num_heads"),
+    ("num_hidden_layers", "num_layers"),
+    ("head_dim", "d_kv"),
+];
+
+fn resolve_aliases(fields: &mut Map<String, Value>) {
+    for (alias, name) in ALIASES {
+        if let Some(value) = fields.remove(alias)
+            && !value.is_null()
+        {
+            fields.insert(name.into(), value);
+        }
+    }
+}
+
+/// Fields that may be absent, but not null: nothing says what that is to mean.
+fn refuse_null(fields: &Fields) -> Result<()> {
+    const NEVER_NULL: [&str; 10] = [
+        "vocab_size",
+        "d_model",
+        "d_kv",
+        "d_ff",
+        "num_layers",
+        "num_heads",
+        "relative_attention_num_buckets",
+        "relative_attention_max_distance",
+        "layer_norm_epsilon",
+        "feed_forward_proj",
+    ];
+    match NEVER_NULL.iter().find(|name| fields.is_null(name)) {
+        Some(name) => Err(Error::Invalid(format!(
+            "{name} is null: give its value, or leave it out for the model type's default"
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -140,7 +140,7 @@ pub fn devices() -> Vec<DeviceInfo> {
         .collect()
 }
 
-/// Picks by index or else by part of the name (in any case); with no selector, the best.
+/// The adapter that `selector` names; with none, the best.
 pub(super) fn choose(
     mut adapters: Vec<(wgpu::Adapter, DeviceInfo)>,
     selector: Option<&str>,
@@ -149,26 +149,89 @@ pub(super) fn choose(
         return Err(Error::NoAdapter);
     }
     let position = match selector {
-        None => Some(0),
+        None => 0,
         Some(wanted) => {
-            let index = wanted.parse::<usize>().ok();
-            let named = wanted.to_lowercase();
-            index.filter(|index| *index < adapters.len()).or_else(|| {
-                adapters
+            let names: Vec<&str> = adapters
+                .iter()
+                .map(|(_, info)| info.name.as_str())
+                .collect();
+            find(&names, wanted).map_err(|several| {
+                let available = adapters
                     .iter()
-                    .position(|(_, info)| info.name.to_lowercase().contains(&named))
-            })
+                    .map(|(_, info)| format!("{}: {} ({})", info.index, info.name, info.backend))
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                let wanted = wanted.to_owned();
+                match several {
+                    true => Error::AmbiguousDevice { wanted, available },
+                    false => Error::UnknownDevice { wanted, available },
+                }
+            })?
         }
     };
-    match position {
-        Some(position) => Ok(adapters.swap_remove(position)),
-        None => Err(Error::UnknownDevice {
-            wanted: selector.unwrap_or_default().into(),
-            available: adapters
-                .iter()
-                .map(|(_, info)| format!("{}: {} ({})", info.index, info.name, info.backend))
-                .collect::<Vec<_>>()
-                .join(", "),
-        }),
+    Ok(adapters.swap_remove(position))
+}
+
+/// The place of a name that is given by that, if it is digits, or else by a part of the name, in any case: of devices whose
+/// names are the same the first. An error says whether there are several.
+fn find(names: &[&str], wanted: &str) -> std::result::Result<usize, bool> {
+    let wanted = wanted.trim().to_lowercase();
+    if wanted.is_empty() {
+        return Err(false);
+    }
+    if wanted.chars().all(|c| c.is_ascii_digit()) {
+        let index = wanted.parse().ok();
+        return index.filter(|index| *index < names.len()).ok_or(false);
+    }
+    let names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    if let Some(whole) = names.iter().position(|name| *name == wanted) {
+        return Ok(whole);
+    }
+    let mut matches = (0..names.len()).filter(|&index| names[index].contains(&wanted));
+    let first = matches.next().ok_or(false)?;
+    match matches.all(|index| names[index] == names[first]) {
+        true => Ok(first),
+        false => Err(true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+
+    #[test]
+    fn devices_are_found_by_index_or_by_part_of_their_name() {
+        let names = [
+            "NVIDIA GeForce RTX 4090",
+            "NVIDIA GeForce RTX 4090",
+            "Intel(R) Arc(tm) A770",
+            "Intel(R) Arc(tm) A770M",
+            "llvmpipe (LLVM 15.0.6, 256 bits)",
+        ];
+        let (none, several) = (Err(false), Err(true));
+        for (wanted, found) in [
+            ("0", Ok(0)),
+            ("4", Ok(4)),
+            ("04", Ok(4)),
+            // Digits are never a part of a name.
+            ("5", none),
+            ("15", none),
+            ("4090", none),
+            ("99999999999999999999999", none),
+            ("RTX 4090", Ok(0)),
+            ("nvidia", Ok(0)),
+            (" LLVMpipe ", Ok(4)),
+            ("a770m", Ok(3)),
+            ("a770", several),
+            ("intel(r) arc(tm) a770", Ok(2)),
+            ("e", several),
+            ("", none),
+            ("  ", none),
+            ("-1", none),
+            ("+1", none),
+            ("quantum", none),
+        ] {
+            assert_eq!(find(&names, wanted), found, "{wanted:?}");
+        }
     }
 }

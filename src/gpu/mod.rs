@@ -2,6 +2,7 @@
 
 mod adapter;
 mod buffer;
+mod environment;
 mod kernel;
 mod plan;
 mod profile;
@@ -38,7 +39,7 @@ pub struct GpuOptions {
     /// Check bounds in shaders, and begin them with zeroed workgroup memory; `None` does so in debug builds, and
     /// `T5_GPU_CHECKED_SHADERS` (0 or 1) says it from outside.
     pub checked_shaders: Option<bool>,
-    /// Refuse to allocate more than this; `T5_GPU_MEMORY_LIMIT` (bytes) sets it from outside.
+    /// Refuse to allocate more than this; `T5_GPU_MEMORY_LIMIT` sets it from outside.
     pub memory_limit: Option<u64>,
 }
 
@@ -97,7 +98,8 @@ impl Gpu {
     /// Opens the adapter that `selector` names (an index or a part of its name), or the best one.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`], [`Error::UnknownDevice`], or [`Error::Gpu`] when the driver refuses.
+    /// [`Error::NoAdapter`], [`Error::UnknownDevice`], [`Error::AmbiguousDevice`], [`Error::Invalid`] for a variable of the
+    /// environment that means nothing, or [`Error::Gpu`] when the driver refuses.
     pub fn open(selector: Option<&str>) -> Result<Arc<Gpu>> {
         Self::open_with(GpuOptions {
             selector: selector.map(Into::into),
@@ -110,11 +112,18 @@ impl Gpu {
     /// # Errors
     /// As [`Gpu::open`].
     pub fn open_with(options: GpuOptions) -> Result<Arc<Gpu>> {
+        let memory_limit = match options.memory_limit {
+            Some(limit) => Some(limit),
+            None => environment::memory_limit()?,
+        };
+        let checked_shaders = match options.checked_shaders {
+            Some(checked) => checked,
+            None => environment::checked_shaders()?,
+        };
         let instance = adapter::instance();
         let (adapter, info) =
             adapter::choose(adapter::adapters(&instance), options.selector.as_deref())?;
         let limits = adapter.limits();
-        let checked_shaders = options.checked_shaders.unwrap_or_else(checked_shaders);
         let (device, queue) = open(&adapter, &limits, checked_shaders)
             .map_err(|error| Error::Gpu(format!("{} does not open: {error}", info.name)))?;
 
@@ -126,11 +135,6 @@ impl Gpu {
                 .unwrap()
                 .get_or_insert_with(|| one_line(&error.to_string()));
         }));
-        let memory_limit = options.memory_limit.or_else(|| {
-            std::env::var("T5_GPU_MEMORY_LIMIT")
-                .ok()
-                .and_then(|v| v.parse().ok())
-        });
         let max_binding_bytes = options
             .max_binding_bytes
             .unwrap_or(u64::MAX)
@@ -224,13 +228,4 @@ fn open(
 /// Driver messages span lines; an error of ours has one.
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Bounds checks and zeroed workgroup memory in kernels: in debug builds and, with `T5_GPU_CHECKED_SHADERS=1`, in release
-/// builds too (0 turns them off).
-fn checked_shaders() -> bool {
-    match std::env::var("T5_GPU_CHECKED_SHADERS") {
-        Ok(value) => value != "0",
-        Err(_) => cfg!(debug_assertions),
-    }
 }

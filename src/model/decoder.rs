@@ -5,6 +5,7 @@ use super::kv_cache::KvCache;
 use super::sources::Sources;
 use super::weights::DecoderWeights;
 use super::{DeviceSelection, Encoded, Model};
+use crate::generate::softmax::is_finite;
 use crate::generate::{Ranking, StepDecoder, StepRow};
 use crate::gpu::{Buffer, Plan, Readback, Texels};
 use crate::ops::{
@@ -401,7 +402,11 @@ impl StepDecoder for Decoder<'_> {
 
     fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]> {
         self.run(rows, End::Logits)?;
-        Ok(self.readback.floats())
+        let logits = self.readback.floats();
+        match is_finite(logits) {
+            true => Ok(logits),
+            false => Err(Error::NotFinite { what: "the logits" }),
+        }
     }
 
     fn ranks(&self) -> usize {

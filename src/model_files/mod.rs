@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use self::directory::Directory;
 use crate::checkpoint::Checkpoint;
+use crate::config::GenerationDefaults;
 use crate::embedding::{Embedding, Modules, Reading};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, GenerationConfig, Result, T5Config};
@@ -96,17 +97,23 @@ impl ModelFiles {
     /// The generation defaults.
     ///
     /// # Errors
-    /// As [`GenerationConfig::from_model_dir`].
+    /// As [`GenerationDefaults::from_model_dir`].
     pub fn generation(&self) -> Result<GenerationConfig> {
+        Ok(self.generation_defaults()?.options)
+    }
+
+    /// The generation defaults, and what the files say that they do not follow.
+    ///
+    /// # Errors
+    /// As [`GenerationDefaults::from_model_dir`].
+    pub fn generation_defaults(&self) -> Result<GenerationDefaults> {
         match &self.0 {
-            Place::Directory(directory) => GenerationConfig::from_model_dir(&directory.model),
+            Place::Directory(directory) => GenerationDefaults::from_model_dir(&directory.model),
             #[cfg(feature = "embedded-model")]
-            Place::Embedded => {
-                let mut generation = GenerationConfig::default();
-                generation.apply_model_config(&parse(crate::embedded::CONFIG)?, true)?;
-                generation.apply_own_config(parse(crate::embedded::GENERATION_CONFIG)?)?;
-                Ok(generation)
-            }
+            Place::Embedded => GenerationDefaults::of(
+                &parse(crate::embedded::CONFIG)?,
+                Some(parse(crate::embedded::GENERATION_CONFIG)?),
+            ),
         }
     }
 

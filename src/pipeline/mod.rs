@@ -27,7 +27,7 @@ use crate::{Error, GenerationConfig, Result, T5Config};
 /// How a model is loaded; the default takes the best device, f32 weights and a batch size that suits the device.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
-    /// Which device: its index or a part of its name.
+    /// Which device: its index or, if it is not digits, a part of its name.
     pub device: Option<String>,
     /// How weights are kept on the GPU.
     pub dtype: WeightDType,
@@ -227,7 +227,7 @@ impl Pipeline {
     ) -> Result<Vec<String>> {
         let task = Task::translation(self.config(), Language::find(from)?, Language::find(to)?)?;
         let mut options = self.generation.clone();
-        options.apply_json(&task.options)?;
+        options.apply_defaults(&task.options)?;
         self.generate_with(texts, &task.prefix, &options)
     }
 

@@ -50,6 +50,16 @@ impl Pipeline {
         );
     }
 
+    /// What the decoder is fed to score labels: shifted by the config's start token, as transformers does for `labels=`,
+    /// whatever generation starts from.
+    fn shifted_labels(&self, labels: &[u32]) -> Result<Vec<u32>> {
+        let mut input = self.decoder_input(labels)?;
+        if let Some(start) = self.config().decoder_start_token_id {
+            input[0] = start;
+        }
+        Ok(input)
+    }
+
     fn score_batch(&self, batch: &[&ScoreRequest]) -> Result<Vec<Score>> {
         let sources: Vec<Vec<u32>> = batch
             .iter()
@@ -57,7 +67,7 @@ impl Pipeline {
             .collect();
         let targets: Vec<Vec<u32>> = batch
             .iter()
-            .map(|request| self.decoder_input(&request.labels))
+            .map(|request| self.shifted_labels(&request.labels))
             .collect::<Result<_>>()?;
         let mut logprobs: Vec<Vec<f32>> = vec![Vec::new(); batch.len()];
         let mut all_finite = true;

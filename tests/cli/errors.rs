@@ -4,7 +4,10 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{embedded_model, error, model_with, model_without, t5_gpu, text, without_adapter};
+use super::{
+    embedded_model, error, json_lines, model_with, model_without, stdout, t5_gpu, text,
+    without_adapter,
+};
 
 /// Fails with a line that has all these words.
 fn assert_error(command: &mut assert_cmd::Command, words: &[&str]) {
@@ -43,6 +46,36 @@ fn unknown_device_lists_the_devices() {
         &words,
     );
     assert_error(&mut t5_gpu(["bench", "--device", "99"]), &["99", "0: "]);
+}
+
+/// Digits are an index, however often they occur in names.
+#[test]
+fn a_device_that_is_not_there_is_none() {
+    let devices = json_lines(&stdout(&mut t5_gpu(["devices", "--jsonl"])));
+    let after_the_last = devices.len().to_string();
+    for wanted in ["", "12", "15", after_the_last.as_str()] {
+        let words = [&format!("no device matches \"{wanted}\"") as &str, "0: "];
+        let mut command = t5_gpu(["translate", "--device", wanted, "I love you."]);
+        assert_error(&mut command, &words);
+    }
+}
+
+#[test]
+fn variables_that_mean_nothing_are_named() {
+    for (name, value) in [
+        ("T5_GPU_MEMORY_LIMIT", "abc"),
+        ("T5_GPU_MEMORY_LIMIT", "0"),
+        ("T5_GPU_MEMORY_LIMIT", "-1"),
+        ("T5_GPU_CHECKED_SHADERS", "maybe"),
+    ] {
+        let mut command = t5_gpu(["translate", "I love you."]);
+        assert_error(command.env(name, value), &[name, value, "must be"]);
+    }
+    for limit in ["1MB", "1e6", "512KiB"] {
+        let mut command = t5_gpu(["translate", "I love you."]);
+        command.env("T5_GPU_MEMORY_LIMIT", limit);
+        assert_error(&mut command, &["needs", "bytes"]);
+    }
 }
 
 #[test]

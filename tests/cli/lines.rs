@@ -3,7 +3,10 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
-use super::{embedded_model, error, german, stdout, t5_gpu, text, undecided, without_adapter};
+use super::{
+    embedded_model, error, german, json_lines, model_without, stdout, t5_gpu, text, undecided,
+    without_adapter,
+};
 
 #[test]
 fn translates_arguments() {
@@ -335,4 +338,37 @@ fn a_target_prefix_is_continued() {
     let ids = stdout(&mut t5_gpu(["tokenize", "Wir haben"]));
     let ids: Vec<&str> = ids.split_whitespace().filter(|id| *id != "1").collect();
     assert_eq!(run(&["--decoder-input-ids", &ids.join(",")]), begun);
+}
+
+/// What a model's files ask for and do not get is told once, and not with --quiet.
+#[test]
+fn notes_on_a_models_generation_config_come_once() {
+    let model = model_without(&["generation_config.json"]);
+    let own = r#"{"decoder_start_token_id": 0, "pad_token_id": 0, "renormalize_logits": true}"#;
+    std::fs::write(model.path().join("generation_config.json"), own).unwrap();
+    let arguments = [
+        "generate",
+        "--model",
+        text(model.path()),
+        "--jsonl",
+        "one",
+        "two",
+    ];
+    let output = t5_gpu(arguments).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    for (word, times) in [
+        ("renormalize_logits in generation_config.json", 1),
+        ("no eos_token_id", 1),
+    ] {
+        assert_eq!(stderr.matches(word).count(), times, "{stderr}");
+    }
+    // Twenty tokens each: nothing ends them.
+    for answer in json_lines(&String::from_utf8(output.stdout).unwrap()) {
+        assert_eq!(
+            answer["outputs"][0]["token_ids"].as_array().unwrap().len(),
+            20
+        );
+    }
+    let quiet = t5_gpu(arguments).arg("--quiet").output().unwrap();
+    assert_eq!(String::from_utf8(quiet.stderr).unwrap(), "");
 }

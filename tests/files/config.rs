@@ -104,10 +104,12 @@ fn senseless_values_are_refused_by_name() {
         ("relative_attention_num_buckets", json!(2)),
         ("relative_attention_max_distance", json!(16)),
         ("layer_norm_epsilon", json!(-1.0)),
-        ("eos_token_id", json!(-1)),
+        ("d_ff", json!(null)),
+        ("feed_forward_proj", json!(null)),
+        ("layer_norm_epsilon", json!("1e-6")),
+        ("pad_token_id", json!("0")),
         ("eos_token_id", json!(["</s>"])),
         ("decoder_start_token_id", json!(32128)),
-        ("task_specific_params", json!({"summarization": 3})),
         ("tie_word_embeddings", json!("no")),
     ] {
         let text = json!({"model_type": "t5", field: value}).to_string();

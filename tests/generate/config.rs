@@ -1,7 +1,7 @@
 //! Generation options: JSON, layers, limits, errors.
 
 use serde_json::{Map, Value, json};
-use t5_gpu::config::LengthLimits;
+use t5_gpu::config::{GenerationDefaults, LengthLimits};
 use t5_gpu::{EarlyStopping, GenerationConfig};
 
 fn object(value: Value) -> Map<String, Value> {
@@ -324,6 +324,11 @@ fn a_model_directory_gives_its_defaults() {
     };
     assert_eq!(config, expected);
 
+    // Its first token is asked before that of config.json.
+    write("generation_config.json", r#"{"bos_token_id": 5}"#);
+    let config = GenerationConfig::from_model_dir(dir.path()).unwrap();
+    assert_eq!(config.decoder_prompt().unwrap(), [5]);
+
     for broken in ["{\"num_beams\": []}", "[1]", "{"] {
         write("generation_config.json", broken);
         let error = GenerationConfig::from_model_dir(dir.path())
@@ -339,4 +344,93 @@ fn a_model_directory_gives_its_defaults() {
         error.starts_with("cannot read ") && error.contains("absent.json"),
         "{error}"
     );
+}
+
+/// What transformers 5.24 does with an end of sequence that config.json alone names.
+#[test]
+fn an_end_of_sequence_beside_the_generation_config_does_not_count_and_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, value: Value| {
+        std::fs::write(dir.path().join(name), value.to_string()).unwrap();
+    };
+    let model = json!({"model_type": "t5", "eos_token_id": 3, "decoder_start_token_id": 0});
+    write("config.json", model);
+    let defaults = || GenerationDefaults::from_model_dir(dir.path()).unwrap();
+    assert_eq!(defaults().options.eos_token_id, [3]);
+    assert!(defaults().notes.is_empty());
+    for own in [json!({"pad_token_id": 0}), json!({"eos_token_id": null})] {
+        write("generation_config.json", own);
+        let GenerationDefaults { options, notes } = defaults();
+        assert!(options.eos_token_id.is_empty());
+        assert_eq!(options.decoder_start_token_id, Some(0));
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        for word in ["generation_config.json", "eos_token_id", "[3]"] {
+            assert!(notes[0].contains(word), "{}", notes[0]);
+        }
+    }
+    write("generation_config.json", json!({"eos_token_id": 2}));
+    assert_eq!(defaults().options.eos_token_id, [2]);
+    assert!(defaults().notes.is_empty());
+}
+
+/// A model's own file may ask for what there is not here: that is no reason not to run it, but to say so.
+#[test]
+fn what_a_models_file_asks_for_and_is_not_offered_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let notes = |name: &str, options: Value| {
+        std::fs::write(dir.path().join(name), options.to_string()).unwrap();
+        GenerationDefaults::from_model_dir(dir.path())
+            .unwrap()
+            .notes
+    };
+    for file in ["config.json", "generation_config.json"] {
+        for (option, value) in [
+            ("renormalize_logits", json!(true)),
+            ("exponential_decay_length_penalty", json!([5, 1.2])),
+            ("sequence_bias", json!([[[5], 1.5]])),
+            ("diversity_penalty", json!(0.5)),
+            ("num_beam_groups", json!(2)),
+            ("guidance_scale", json!(1.5)),
+            ("penalty_alpha", json!(0.6)),
+            ("constraints", json!([1])),
+            ("remove_invalid_values", json!(true)),
+            ("stop_strings", json!(["."])),
+            ("max_time", json!(3.0)),
+            ("forced_decoder_ids", json!([[1, 5]])),
+            ("token_healing", json!(true)),
+            ("watermarking_config", json!({"bias": 2.0})),
+        ] {
+            let notes = notes(file, json!({"eos_token_id": 1, option: value}));
+            assert_eq!(notes.len(), 1, "{option}: {notes:?}");
+            assert!(
+                notes[0].contains(option) && notes[0].contains(file),
+                "{}",
+                notes[0]
+            );
+        }
+        let neutral = json!({
+            "eos_token_id": 1, "use_cache": false, "num_beam_groups": 1, "diversity_penalty": 0.0, "max_time": null,
+            "cache_implementation": "static", "low_memory": true, "made_up": 7
+        });
+        assert!(notes(file, neutral).is_empty());
+        std::fs::remove_file(dir.path().join(file)).unwrap();
+    }
+}
+
+/// By these files say that there is none.
+#[test]
+fn negative_token_ids_of_a_models_files_are_left_out() {
+    let options = json!({
+        "eos_token_id": [1, -1], "pad_token_id": -1, "bos_token_id": -1, "suppress_tokens": [-1], "begin_suppress_tokens": -1
+    });
+    let mut config = GenerationConfig::default();
+    assert!(config.apply_defaults(&object(options)).unwrap().is_empty());
+    let expected = GenerationConfig {
+        eos_token_id: vec![1],
+        ..Default::default()
+    };
+    assert_eq!(config, expected);
+    let start = object(json!({"decoder_start_token_id": -1}));
+    let error = config.apply_defaults(&start).unwrap_err().to_string();
+    assert!(error.contains("decoder_start_token_id"), "{error}");
 }

@@ -79,7 +79,10 @@ impl Workload {
         let options = GenerationConfig {
             max_new_tokens: Some(self.new_tokens),
             num_beams: self.num_beams,
-            decoder_start_token_id: config.decoder_start_token_id.or(Some(config.pad_token_id)),
+            decoder_start_token_id: config
+                .decoder_start_token_id
+                .or(config.pad_token_id)
+                .or(Some(0)),
             ..GenerationConfig::default()
         };
         let requests: Vec<Request> = (0..)
