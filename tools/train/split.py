@@ -16,7 +16,7 @@ from clean import normal
 
 HELD_OUT = {"tatoeba": 1000, "ding-sentence": 500, "game": 300, "app": 100}
 VALIDATION = {"tatoeba": 150, "ding-sentence": 50}
-PROSE = {"game", "app"}
+PROSE = {"game", "app", "home"}
 
 
 def sizes(text):

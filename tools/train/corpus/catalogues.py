@@ -3,7 +3,7 @@
     python corpus/catalogues.py FOLDER corpus/packages.txt > catalogues.tsv
 
 FOLDER holds the packages as `pip download --no-deps` and `npm pack` leave them; nothing is installed or
-run. packages.txt names each with version, kind and licence. What a package's own metadata says must be a
+run. packages.txt names each with registry, version, kind and licence. What a package's own metadata says must be a
 permissive licence, or the script stops. Read are: gettext (.po, else .mo), JSON and Java properties and
 modules of `key: "text"` where an English file answers a German one, and VS Code's arrays of messages.
 Placeholders stay as they are and must be the same on both sides. stderr: the pairs of each package."""
@@ -172,7 +172,7 @@ def archive_of(folder, name, version):
 
 def main(folder, listing):
     packages = [line.split() for line in open(listing, encoding="utf-8") if line.strip() and not line.startswith("#")]
-    for name, version, kind, *_ in packages:
+    for _, name, version, kind, *_ in packages:
         archive, counts = archive_of(pathlib.Path(folder), name, version), collections.Counter()
         said = archive.licence()
         if not PERMISSIVE.search(said) or COPYLEFT.search(said):
