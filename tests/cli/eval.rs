@@ -159,3 +159,28 @@ fn several_reference_files_give_several_references() {
     let chrf = corpus_chrf(&lines(&hypotheses), &references).unwrap();
     assert_eq!(printed.lines().next(), Some(chrf.to_string().as_str()));
 }
+
+/// Files of editors that put a byte order mark in front are the same corpus.
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_file() {
+    let (directory, [source, reference, tsv]) = files([
+        ("en", "\u{feff}She reads.\r\nYes.\r\n"),
+        ("de", "\u{feff}Sie liest.\r\nJa.\r\n"),
+        ("tsv", "\u{feff}She reads.\tSie liest.\nYes.\tJa.\n"),
+    ]);
+    let plain = directory.path().join("plain");
+    fs::write(&plain, "She reads.\tSie liest.\nYes.\tJa.\n").unwrap();
+    let scores = |arguments: &[&str]| {
+        let mut command = t5_gpu(["eval", "--json", "--quiet", "--num-beams", "1"]);
+        let printed = stdout(command.args(arguments));
+        let result: Value = serde_json::from_str(&printed).unwrap();
+        (
+            number(&result, "/chrf/score"),
+            number(&result, "/bleu/score"),
+        )
+    };
+    let expected = scores(&["--tsv", text(&plain)]);
+    assert_eq!(scores(&["--tsv", text(&tsv)]), expected);
+    let side_by_side = ["--source", text(&source), "--reference", text(&reference)];
+    assert_eq!(scores(&side_by_side), expected);
+}

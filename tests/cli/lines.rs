@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
 use super::{
-    embedded_model, error, german, json_lines, model_without, stdout, t5_gpu, text, undecided,
-    without_adapter,
+    embedded_model, error, fixture, german, json_lines, model_without, stdout, t5_gpu, text,
+    undecided, without_adapter,
 };
 
 #[test]
@@ -371,4 +371,73 @@ fn notes_on_a_models_generation_config_come_once() {
     }
     let quiet = t5_gpu(arguments).arg("--quiet").output().unwrap();
     assert_eq!(String::from_utf8(quiet.stderr).unwrap(), "");
+}
+
+/// What a byte order mark stands before, as editors on Windows write it, is the same input.
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_input() {
+    let byt5 = fixture("tokenizers/byt5");
+    let mut tokenize = t5_gpu(["tokenize", "--model", text(&byt5)]);
+    // Bytes as they are, 3 on; a mark that is not in front is text.
+    let ids = "75 108 1\n242 190 194 75 1\n";
+    assert_eq!(
+        stdout(tokenize.write_stdin("\u{feff}Hi\r\n\u{feff}H\n")),
+        ids
+    );
+    for empty in ["", "\u{feff}"] {
+        let mut tokenize = t5_gpu(["tokenize", "--model", text(&byt5)]);
+        assert_eq!(stdout(tokenize.write_stdin(empty)), "");
+    }
+    let mut tokenize = t5_gpu(["tokenize", "--model", text(&byt5)]);
+    assert_eq!(stdout(tokenize.write_stdin("\u{feff}\n")), "\n");
+
+    let mut translate = t5_gpu(["translate", "--jsonl", "--quiet"]);
+    translate.write_stdin("\u{feff}{\"text\":\"I love you.\"}\n{\"text\":\"She reads.\"}\n");
+    let said: Vec<String> = json_lines(&stdout(&mut translate))
+        .iter()
+        .map(|line| line["outputs"][0]["text"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(said, [german("I love you."), german("She reads.")]);
+}
+
+#[test]
+fn text_in_another_encoding_is_told_once() {
+    let byt5 = fixture("tokenizers/byt5");
+    let utf16: Vec<u8> = "Hi\nyou\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let utf32: Vec<u8> = "\u{feff}Hi\n"
+        .chars()
+        .flat_map(|c| u32::from(c).to_le_bytes())
+        .collect();
+    let big: Vec<u8> = "Hi\nyou\n"
+        .encode_utf16()
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    let marked = [b"\xff\xfe", &utf16[..]].concat();
+    let marked_big = [b"\xfe\xff", &big[..]].concat();
+    for (input, name) in [
+        (&marked, "UTF-16"),
+        (&marked_big, "UTF-16"),
+        (&utf16, "UTF-16LE"),
+        (&big, "UTF-16BE"),
+        (&utf32, "UTF-32"),
+    ] {
+        let mut tokenize = t5_gpu(["tokenize", "--model", text(&byt5)]);
+        let error = error(tokenize.write_stdin(input.clone()));
+        assert!(
+            error.contains("line 1") && error.contains(&format!("-f {name} ")),
+            "{error}"
+        );
+        let mut tokenize = t5_gpu(["tokenize", "--jsonl", "--model", text(&byt5)]);
+        let output = tokenize.write_stdin(input.clone()).output().unwrap();
+        assert!(!output.status.success());
+        let said = json_lines(std::str::from_utf8(&output.stdout).unwrap());
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(
+            said[0]["error"].as_str().unwrap().contains(name),
+            "{said:?}"
+        );
+    }
 }
