@@ -43,7 +43,6 @@ pub struct Align {
 
 impl Align {
     pub fn run(self) -> Outcome {
-        let task = self.task.task()?;
         if let Some(path) = &self.output
             && path
                 .extension()
@@ -56,7 +55,7 @@ impl Align {
             .into());
         }
         let console = self.request.console();
-        let (lines, generating) = self.request.open(task, &console)?;
+        let (lines, generating) = self.request.open(|files| self.task.task(files), &console)?;
         let layers = generating.pipeline.config().num_decoder_layers;
         if self.layer.is_some_and(|layer| layer as usize > layers) {
             return Err(Error::Invalid(format!(

@@ -5,8 +5,7 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use t5_gpu::language::Language;
-use t5_gpu::task::Task;
+use t5_gpu::task::{Targets, Task};
 use t5_gpu::{LoadOptions, ModelFiles, Part, Pipeline, Result, T5Config, WeightDType, hub};
 
 use super::console::Console;
@@ -145,7 +144,7 @@ pub struct LineArgs {
 /// Between which languages.
 #[derive(Args)]
 pub struct LanguageArgs {
-    /// Into which language: a code (de) or an English name (German)
+    /// Into which language: a code (de), an English name (German), or as the model names it
     #[arg(long, default_value = "de", value_name = "LANGUAGE")]
     to: String,
     /// Out of which language
@@ -154,10 +153,13 @@ pub struct LanguageArgs {
 }
 
 impl LanguageArgs {
-    /// What finds the translation in a config; languages that do not exist are told at once.
-    pub fn task(&self) -> Result<impl Fn(&T5Config) -> Result<Task>> {
-        let (from, to) = (Language::find(&self.from)?, Language::find(&self.to)?);
-        Ok(move |config: &T5Config| Task::translation(config, from, to))
+    /// The translation as the model's files have it.
+    pub fn task(&self, files: &ModelFiles) -> Result<Task> {
+        let targets = || {
+            let tokenizer = files.tokenizer()?;
+            Ok(tokenizer.as_ref().map(Targets::of).unwrap_or_default())
+        };
+        Task::translation(&files.config()?, targets, &self.from, &self.to)
     }
 }
 
@@ -175,14 +177,13 @@ pub struct TaskArgs {
 }
 
 impl TaskArgs {
-    /// What finds the task in a config; languages that do not exist are told at once.
-    pub fn task(&self) -> Result<impl Fn(&T5Config) -> Result<Task>> {
-        let translation = self.languages.task()?;
-        Ok(move |config: &T5Config| match &self.task {
-            Some(name) => Task::named(config, name),
+    /// The task as the model's files have it.
+    pub fn task(&self, files: &ModelFiles) -> Result<Task> {
+        match &self.task {
+            Some(name) => Task::named(&files.config()?, name),
             None if self.no_prefix => Ok(Task::default()),
-            None => translation(config),
-        })
+            None => self.languages.task(files),
+        }
     }
 }
 

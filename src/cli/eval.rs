@@ -47,12 +47,11 @@ pub struct Eval {
 impl Eval {
     pub fn run(self) -> Outcome {
         let console = Console::new(self.quiet);
-        let task = self.task.task()?;
         let corpus = self.corpus.read()?;
         // Where the file cannot be made, that is told before the work and not after it.
         let output = self.output.as_deref().map(create).transpose()?;
         let files = self.load.model.files(self.quiet)?;
-        let plan = self.decoding.plan(&files, task, &console)?;
+        let plan = self.decoding.plan(&files, |files| self.task.task(files), &console)?;
         let generating = plan.generating(self.load.pipeline(&files, Part::Both, &console)?)?;
 
         let translated = translate(&generating, &corpus, &console)?;

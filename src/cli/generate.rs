@@ -2,7 +2,7 @@
 
 use clap::Args;
 use t5_gpu::task::Task;
-use t5_gpu::{Result, T5Config};
+use t5_gpu::{ModelFiles, Result};
 
 use super::Outcome;
 use super::generating::RequestArgs;
@@ -21,8 +21,8 @@ pub struct Generate {
 
 impl Generate {
     pub fn run(self) -> Outcome {
-        self.text.run(|config| match &self.task {
-            Some(name) => Task::named(config, name),
+        self.text.run(|files| match &self.task {
+            Some(name) => Task::named(&files.config()?, name),
             None => Ok(Task::default()),
         })
     }
@@ -45,8 +45,8 @@ pub struct TextArgs {
 }
 
 impl TextArgs {
-    /// Answers all lines, with the task that `choose` finds in the config.
-    pub fn run(&self, choose: impl FnOnce(&T5Config) -> Result<Task>) -> Outcome {
+    /// Answers all lines, with the task that `choose` finds in the model's files.
+    pub fn run(&self, choose: impl FnOnce(&ModelFiles) -> Result<Task>) -> Outcome {
         let console = self.request.console();
         let (lines, mut answerer) = self.request.open(choose, &console)?;
         answerer.with_score = self.with_score;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use t5_gpu::config::not_supported;
 use t5_gpu::pipeline::{Output, Request};
 use t5_gpu::task::Task;
-use t5_gpu::{Error, GenerationConfig, ModelFiles, Part, Pipeline, Result, T5Config};
+use t5_gpu::{Error, GenerationConfig, ModelFiles, Part, Pipeline, Result};
 
 use super::args::{GenerationArgs, RunArgs, TokenSelection};
 use super::console::Console;
@@ -22,10 +22,10 @@ pub struct RequestArgs {
 }
 
 impl RequestArgs {
-    /// Starts reading lines and loads the model, with the task that `choose` finds in the config.
+    /// Starts reading lines and loads the model, with the task that `choose` finds in the model's files.
     pub fn open(
         &self,
-        choose: impl FnOnce(&T5Config) -> Result<Task>,
+        choose: impl FnOnce(&ModelFiles) -> Result<Task>,
         console: &Console,
     ) -> Result<(Lines, Generating)> {
         self.decoding.options.check_texts(&self.run.lines.texts)?;
@@ -55,15 +55,15 @@ pub struct DecodingArgs {
 }
 
 impl DecodingArgs {
-    /// Puts together what the model's files, the task that `choose` finds in the config, and the command line say: before
-    /// the weights are loaded, so that what is wrong is told at once.
+    /// Puts together what the model's files, the task that `choose` finds in them, and the command line say: before the
+    /// weights are loaded, so that what is wrong is told at once.
     pub fn plan(
         &self,
         files: &ModelFiles,
-        choose: impl FnOnce(&T5Config) -> Result<Task>,
+        choose: impl FnOnce(&ModelFiles) -> Result<Task>,
         console: &Console,
     ) -> Result<Plan> {
-        let task = choose(&files.config()?)?;
+        let task = choose(files)?;
         let defaults = files.generation_defaults()?;
         let mut options = defaults.options;
         let of_task = options.apply_defaults(&task.options)?;

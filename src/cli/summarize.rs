@@ -15,6 +15,7 @@ pub struct Summarize {
 
 impl Summarize {
     pub fn run(self) -> Outcome {
-        self.text.run(|config| Ok(Task::summarization(config)))
+        self.text
+            .run(|files| Ok(Task::summarization(&files.config()?)))
     }
 }

@@ -17,6 +17,6 @@ pub struct Translate {
 
 impl Translate {
     pub fn run(self) -> Outcome {
-        self.text.run(self.languages.task()?)
+        self.text.run(|files| self.languages.task(files))
     }
 }

@@ -15,12 +15,11 @@ pub use self::score::{Score, ScoreRequest};
 use self::batches::{Limits, Shape, Told, in_batches, in_turn};
 use crate::generate::{self, Observer};
 use crate::gpu::{DeviceInfo, Gpu};
-use crate::language::Language;
 use crate::model::{DeviceSelection, Model};
 use crate::model_files::ModelFiles;
 use crate::ops::WeightDType;
 use crate::parameters::Parameters;
-use crate::task::Task;
+use crate::task::{Targets, Task};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, GenerationConfig, Result, T5Config};
 
@@ -214,18 +213,18 @@ impl Pipeline {
         self.generate_with(texts, "", &self.generation)
     }
 
-    /// Translates between languages given by code or English name, as the model's config has the task, or with the
-    /// prefix that T5 was trained with.
+    /// Translates between languages given by code or English name, as [`Task::translation`] finds how.
     ///
     /// # Errors
-    /// A language that is unknown or that the model's config does not list, and as [`Pipeline::generate`].
+    /// A language that is unknown or that the model does not have, and as [`Pipeline::generate`].
     pub fn translate(
         &self,
         texts: &[impl AsRef<str>],
         from: &str,
         to: &str,
     ) -> Result<Vec<String>> {
-        let task = Task::translation(self.config(), Language::find(from)?, Language::find(to)?)?;
+        let targets = || Ok(self.tokenizer.as_ref().map(Targets::of).unwrap_or_default());
+        let task = Task::translation(self.config(), targets, from, to)?;
         let mut options = self.generation.clone();
         options.apply_defaults(&task.options)?;
         self.generate_with(texts, &task.prefix, &options)

@@ -1,10 +1,11 @@
 //! ByT5's tokens: the bytes of UTF-8 after three special tokens, sentinels after the bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokenizers::AddedToken;
 
-use super::settings::{Settings, sentinel};
+use super::settings::Settings;
+use super::token::Token;
 use super::{Side, Vocabulary};
 use crate::Result;
 
@@ -17,71 +18,136 @@ const SENTINELS: usize = 125;
 pub(super) struct ByteVocabulary {
     /// By id.
     added: BTreeMap<u32, AddedToken>,
+    /// Ids that decoding may leave out: of the special tokens that the settings or the class name, and of no others.
+    special: BTreeSet<u32>,
     end: u32,
+    /// Whether special tokens that stand in a text are bytes as any others.
+    splits_special: bool,
 }
 
 impl ByteVocabulary {
     pub fn new(settings: &Settings) -> Self {
         let mut added = BTreeMap::new();
         for (id, role) in ["pad_token", "eos_token", "unk_token"].iter().enumerate() {
-            if let Some(token) = settings.role(role).cloned() {
+            if let Some(token) = settings.role(role) {
+                let plain = token.is_plain();
+                let token: AddedToken = token.clone().into();
                 // Where no more than its name is given, such a token swallows the spaces around it.
-                let token = match settings.is_plain(role) {
+                let token = match plain {
                     true => token.lstrip(true).rstrip(true),
                     false => token,
                 };
                 added.insert(id as u32, token);
             }
         }
-        added.extend(settings.added.clone());
-        let sentinels = match settings.extra.is_none() && settings.mapped.is_empty() {
-            true => settings.sentinels(SENTINELS),
-            false => 0,
-        };
-        let sentinels = (0..sentinels).map(|n| AddedToken::from(sentinel(n), true));
-        let mut next = added.keys().last().map_or(0, |last| last + 1);
-        next = next.max(OFFSET + BYTES);
-        for token in settings.specials().cloned().chain(sentinels) {
-            if !added.values().any(|known| known.content == token.content) {
-                added.insert(next, token);
-                next += 1;
-            }
-        }
-        let end = settings.role("eos_token").map(|token| &token.content);
-        let end = added.iter().find(|(_, token)| Some(&token.content) == end);
-        ByteVocabulary {
-            end: end.map_or(1, |(id, _)| *id),
+        let given = settings.added.iter();
+        added.extend(given.map(|(&id, token)| (id, token.clone().into())));
+        let mut vocabulary = ByteVocabulary {
             added,
+            special: BTreeSet::new(),
+            end: 1,
+            splits_special: settings.split_special_tokens,
+        };
+        let own = match &settings.additional {
+            Some(tokens) => tokens.clone(),
+            None => settings.sentinels(SENTINELS).map(Token::named).collect(),
+        };
+        let mut next = vocabulary.size() as u32;
+        for token in settings.specials(own) {
+            if token.content.is_empty() {
+                continue;
+            }
+            let known = vocabulary.id(&token.content);
+            let id = known.or_else(|| byte_id(&token.content)).unwrap_or(next);
+            if known.is_none() {
+                next += u32::from(id == next);
+                let token = AddedToken::from(token.content, true);
+                vocabulary.added.insert(id, token);
+            }
+            vocabulary.special.insert(id);
         }
+        let end = settings.role("eos_token");
+        let end = end.and_then(|token| vocabulary.id(&token.content));
+        vocabulary.end = end.unwrap_or(vocabulary.end);
+        vocabulary
     }
 
-    /// Cuts `text` at added tokens: the longest of those that begin first. Stretches between them have no token.
-    fn split<'a>(&self, text: &'a str) -> Vec<(Option<u32>, &'a str)> {
+    /// The id of an added token.
+    fn id(&self, content: &str) -> Option<u32> {
+        let mut added = self.added.iter().rev();
+        added
+            .find(|(_, token)| token.content == content)
+            .map(|(&id, _)| id)
+    }
+
+    /// Cuts `text` at added tokens: the longest of those that begin first.
+    fn split(&self, text: &str) -> Vec<String> {
         let mut parts = Vec::new();
         let (mut start, mut at) = (0, 0);
         while let Some(first) = text[at..].chars().next() {
             let found = self
                 .added
-                .iter()
-                .filter(|(_, token)| !token.content.is_empty())
-                .filter(|(_, token)| text[at..].starts_with(&token.content))
-                .max_by_key(|(_, token)| token.content.len());
-            let Some((&id, token)) = found else {
+                .values()
+                .filter(|token| !token.content.is_empty())
+                .filter(|token| text[at..].starts_with(&token.content))
+                .max_by_key(|token| token.content.len());
+            let Some(token) = found else {
                 at += first.len_utf8();
                 continue;
             };
             if start < at {
-                parts.push((None, &text[start..at]));
+                parts.push(text[start..at].into());
             }
-            start = at + token.content.len();
-            parts.push((Some(id), &text[at..start]));
-            at = start;
+            parts.push(token.content.clone());
+            at += token.content.len();
+            start = at;
         }
         if start < text.len() {
-            parts.push((None, &text[start..]));
+            parts.push(text[start..].into());
         }
         parts
     }
+
+    /// Gives added tokens among `parts` the spaces around them that they ask for, and the words that they are part of
+    /// those that must stand alone.
+    fn settle(&self, parts: &mut [String]) {
+        for i in 0..parts.len() {
+            let Some(token) = self.id(&parts[i]).map(|id| &self.added[&id]) else {
+                continue;
+            };
+            let left = i.checked_sub(1).filter(|&left| !parts[left].is_empty());
+            let right =
+                Some(i + 1).filter(|&right| parts.get(right).is_some_and(|part| !part.is_empty()));
+            let joins_left = left.is_some_and(|left| !parts[left].ends_with(' '));
+            let joins_right = right.is_some_and(|right| !parts[right].starts_with(' '));
+            if let (Some(right), true) = (right, token.rstrip) {
+                parts[right] = parts[right].trim_start_matches(is_space).into();
+            }
+            if let (Some(left), true) = (left, token.lstrip) {
+                parts[left] = parts[left].trim_end_matches(is_space).into();
+            }
+            if token.single_word {
+                match (left.filter(|_| joins_left), right.filter(|_| joins_right)) {
+                    (Some(left), _) => {
+                        let word = std::mem::take(&mut parts[i]);
+                        parts[left] += &word;
+                    }
+                    (None, Some(right)) => {
+                        let word = std::mem::take(&mut parts[i]);
+                        parts[right].insert_str(0, &word);
+                    }
+                    (None, None) => {}
+                }
+            }
+        }
+    }
+}
+
+/// The id of a byte that stands for itself.
+fn byte_id(token: &str) -> Option<u32> {
+    let mut chars = token.chars();
+    let byte = u8::try_from(chars.next()?).ok()?;
+    chars.next().is_none().then_some(u32::from(byte) + OFFSET)
 }
 
 /// What Python strips: Unicode's white space and four separators of ASCII.
@@ -91,25 +157,17 @@ fn is_space(c: char) -> bool {
 
 impl Vocabulary for ByteVocabulary {
     fn encode(&self, text: &str, most: usize, side: Side) -> Result<(Vec<u32>, usize)> {
-        let mut parts = self.split(text);
-        for i in 0..parts.len() {
-            let Some(token) = parts[i].0.map(|id| &self.added[&id]) else {
-                continue;
-            };
-            if token.rstrip
-                && let Some((None, right)) = parts.get_mut(i + 1)
-            {
-                *right = right.trim_start_matches(is_space);
-            }
-            if token.lstrip
-                && let Some((None, left)) = i.checked_sub(1).map(|left| &mut parts[left])
-            {
-                *left = left.trim_end_matches(is_space);
-            }
-        }
         let mut ids = Vec::with_capacity(text.len() + 1);
-        for (token, part) in parts {
-            match token {
+        let parts = match self.splits_special {
+            true => vec![text.to_owned()],
+            false => {
+                let mut parts = self.split(text);
+                self.settle(&mut parts);
+                parts
+            }
+        };
+        for part in parts {
+            match self.id(&part).filter(|_| !self.splits_special) {
                 Some(id) => ids.push(id),
                 None => ids.extend(part.bytes().map(|byte| u32::from(byte) + OFFSET)),
             }
@@ -130,7 +188,7 @@ impl Vocabulary for ByteVocabulary {
         let mut bytes = Vec::with_capacity(ids.len());
         for id in ids {
             match self.added.get(id) {
-                Some(token) if skip_special_tokens && token.special => {}
+                Some(_) if skip_special_tokens && self.special.contains(id) => {}
                 Some(token) => bytes.extend_from_slice(token.content.as_bytes()),
                 None => bytes.extend(id.checked_sub(OFFSET).and_then(|b| u8::try_from(b).ok())),
             }
@@ -148,7 +206,7 @@ impl Vocabulary for ByteVocabulary {
     }
 
     fn is_special(&self, id: u32) -> bool {
-        self.added.get(&id).is_some_and(|token| token.special)
+        self.special.contains(&id)
     }
 
     /// transformers lets bytes be, too.
@@ -156,8 +214,9 @@ impl Vocabulary for ByteVocabulary {
         Ok(())
     }
 
-    fn size(&self) -> usize {
-        let past = self.added.range(OFFSET + BYTES..).count();
-        (OFFSET + BYTES) as usize + past
+    fn tokens(&self) -> BTreeMap<u32, String> {
+        let bytes = OFFSET..OFFSET + BYTES;
+        let ids = bytes.chain(self.added.keys().copied());
+        ids.filter_map(|id| Some((id, self.token(id)?))).collect()
     }
 }

@@ -4,15 +4,20 @@
 mod byte_pair;
 mod bytes;
 mod clean_up;
+mod fields;
 mod pipeline;
 mod sentence_piece;
 mod settings;
+mod token;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
 
 use self::bytes::ByteVocabulary;
 use self::pipeline::Pipeline;
-use self::settings::{Class, Settings, SettingsFiles};
+use self::settings::{Class, Header, Settings, SettingsFiles};
 use crate::{Error, Result};
 
 /// A model's tokenizer.
@@ -33,8 +38,12 @@ trait Vocabulary: Send + Sync {
     fn token(&self, id: u32) -> Option<String>;
     /// Whether decoded text goes without that token.
     fn is_special(&self, id: u32) -> bool;
-    /// Number of tokens, special ones included.
-    fn size(&self) -> usize;
+    /// Every token by its id.
+    fn tokens(&self) -> BTreeMap<u32, String>;
+    /// Number of different tokens, special ones included.
+    fn size(&self) -> usize {
+        self.tokens().into_values().collect::<BTreeSet<_>>().len()
+    }
     /// Has all text but special tokens written in small letters first.
     fn lower_case(&mut self) -> Result<()>;
     /// Whether tokens carry their own spaces, which stay as they are whatever the settings say.
@@ -55,6 +64,7 @@ pub enum Side {
 
 const TOKENIZER: &str = "tokenizer.json";
 const SENTENCE_PIECE: &str = "spiece.model";
+const OTHER_SENTENCE_PIECE: &str = "tokenizer.model";
 const VOCABULARY: &str = "vocab.json";
 const MERGES: &str = "merges.txt";
 const CONFIG: &str = "tokenizer_config.json";
@@ -70,25 +80,37 @@ impl Tokenizer {
     /// [`Error::File`] and [`Error::Io`] name the file that cannot be read or understood, or that only a class of
     /// tokenizer could read that is not offered.
     pub fn from_dir(dir: &Path) -> Result<Option<Self>> {
-        let found = |name| Some(dir.join(name)).filter(|path: &PathBuf| path.is_file());
+        // What is there and cannot be read, such as a link to nothing, is an error and not left out.
+        let found =
+            |name| Some(dir.join(name)).filter(|path: &PathBuf| path.symlink_metadata().is_ok());
+        let file = found(TOKENIZER)
+            .map(|path| Ok::<_, Error>((read(&path)?, path)))
+            .transpose()?;
+        let header = file.as_ref().map(|(text, path)| header(path, text));
+        let header = header.transpose()?;
         let files = SettingsFiles {
             tokenizer_config: json_file(found(CONFIG))?,
             model_config: json_file(found("config.json"))?,
             special_tokens_map: json_file(found("special_tokens_map.json"))?,
             added_tokens: json_file(found("added_tokens.json"))?,
+            tokenizer: header.as_ref(),
         };
         let settings = Settings::from_files(files).map_err(|e| fault(dir, e.to_string()))?;
         if settings.class == Class::Byte {
             return Ok(Some(Self::bytes(&settings)));
         }
-        let pipeline = if let Some(path) = found(TOKENIZER) {
-            Pipeline::from_json(&path, &read(&path)?, &settings)?
-        } else if let Some(path) = found(SENTENCE_PIECE) {
-            sentence_piece::read(&path, &read(&path)?, &settings)?
-        } else if let (Some(vocabulary), Some(merges)) = (found(VOCABULARY), found(MERGES)) {
-            byte_pair::read(&vocabulary, &merges, &settings)?
-        } else {
-            return Ok(None);
+        let has_pairs = matches!(settings.class, Class::Roberta | Class::Gpt2);
+        let pairs = found(VOCABULARY).zip(found(MERGES));
+        let pieces = found(SENTENCE_PIECE).or_else(|| found(OTHER_SENTENCE_PIECE));
+        let pipeline = match (file.zip(header), pairs, pieces) {
+            (Some(((text, path), header)), ..) => {
+                Pipeline::from_json(&path, &text, &header.model, &settings)?
+            }
+            (None, Some((vocabulary, merges)), pieces) if has_pairs || pieces.is_none() => {
+                byte_pair::read(&vocabulary, &merges, &settings)?
+            }
+            (None, _, Some(path)) => sentence_piece::read(&path, &read(&path)?, &settings)?,
+            (None, _, None) => return Ok(None),
         };
         Ok(Some(Self::pipeline(pipeline, &settings)))
     }
@@ -109,20 +131,24 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::File`] names the part that cannot be understood.
     pub fn from_bytes(tokenizer: &[u8], config: Option<&[u8]>) -> Result<Self> {
+        let path = Path::new(TOKENIZER);
+        let header = header(path, tokenizer)?;
         let config = config.map(|text| json(Path::new(CONFIG), text));
         let files = SettingsFiles {
             tokenizer_config: config.transpose()?,
+            tokenizer: Some(&header),
             ..Default::default()
         };
         let settings =
             Settings::from_files(files).map_err(|e| fault(Path::new(CONFIG), e.to_string()))?;
-        let pipeline = Pipeline::from_json(Path::new(TOKENIZER), tokenizer, &settings)?;
+        let pipeline = Pipeline::from_json(path, tokenizer, &header.model, &settings)?;
         Ok(Self::pipeline(pipeline, &settings))
     }
 
     fn pipeline(pipeline: Pipeline, settings: &Settings) -> Self {
         Tokenizer {
-            clean_up_spaces: settings.clean_up_spaces && !pipeline.keeps_spaces(),
+            clean_up_spaces: settings.clean_up_spaces
+                && (!pipeline.keeps_spaces() || settings.clean_up_byte_pairs),
             vocabulary: Box::new(pipeline),
         }
     }
@@ -188,6 +214,11 @@ impl Tokenizer {
         Ok(self)
     }
 
+    /// Every token, by id.
+    pub fn vocabulary(&self) -> impl Iterator<Item = String> {
+        self.vocabulary.tokens().into_values()
+    }
+
     /// Number of tokens, special ones included; a model's embedding may have more rows.
     pub fn vocab_size(&self) -> usize {
         self.vocabulary.size()
@@ -195,18 +226,32 @@ impl Tokenizer {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| Error::Io {
+    let bytes = std::fs::read(path).map_err(|source| Error::Io {
         path: path.to_owned(),
         source,
-    })
+    })?;
+    match bytes.starts_with(b"version https://git-lfs") {
+        true => Err(fault(
+            path,
+            "a Git LFS pointer in place of the file: run git lfs pull there, or fetch the model by its name".into(),
+        )),
+        false => Ok(bytes),
+    }
 }
 
-fn json(path: &Path, text: &[u8]) -> Result<serde_json::Value> {
-    serde_json::from_slice(text).map_err(|error| fault(path, format!("not valid JSON: {error}")))
+fn json<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T> {
+    serde_json::from_slice(text)
+        .map_err(|error| fault(path, format!("not valid JSON for what it is: {error}")))
 }
 
-fn json_file(path: Option<PathBuf>) -> Result<Option<serde_json::Value>> {
+fn json_file<T: DeserializeOwned>(path: Option<PathBuf>) -> Result<Option<T>> {
     path.map(|path| json(&path, &read(&path)?)).transpose()
+}
+
+/// What a `tokenizer.json` says besides what its parser gives back.
+fn header(path: &Path, text: &[u8]) -> Result<Header> {
+    serde_json::from_slice(text)
+        .map_err(|error| fault(path, format!("not a tokenizer that can be read: {error}")))
 }
 
 fn fault(path: &Path, message: String) -> Error {

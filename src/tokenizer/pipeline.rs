@@ -1,8 +1,8 @@
 //! Tokenizers of Hugging Face's tokenizers library: normalize, split, look up, decode.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
 use tokenizers::decoders::byte_fallback::ByteFallback;
 use tokenizers::decoders::sequence::Sequence as DecoderSequence;
 use tokenizers::models::unigram::Unigram;
@@ -14,10 +14,11 @@ use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, ModelWrapper, PostProcessor, TruncationDirection};
+use tokenizers::{ModelWrapper, PostProcessor, TruncationDirection};
 
-use super::settings::{Class, Settings, sentinel};
-use super::{Side, Vocabulary, fault};
+use super::settings::{Class, ModelHeader, SENTINEL, Settings};
+use super::token::Token;
+use super::{Side, Vocabulary, byte_pair, fault};
 use crate::{Error, Result};
 
 /// A tokenizer as the tokenizers library runs it.
@@ -29,53 +30,67 @@ pub(super) const T5_SENTINELS: usize = 100;
 /// transformers takes this id for what T5's vocabulary does not have, whatever the files say; and no bytes instead.
 pub(super) const T5_UNKNOWN: usize = 2;
 
-/// The part of `tokenizer.json` that its own parser does not give back.
-#[derive(Deserialize)]
-struct Header {
-    model: ModelHeader,
-}
-
-#[derive(Deserialize)]
-struct ModelHeader {
-    unk_id: Option<usize>,
-    #[serde(default)]
-    byte_fallback: bool,
-}
-
 impl Pipeline {
-    /// Reads a `tokenizer.json`. Where the class is T5's, only the vocabulary and the character map count.
-    pub fn from_json(path: &Path, json: &[u8], settings: &Settings) -> Result<Self> {
+    /// Reads a `tokenizer.json`. Where the class is T5's, only the vocabulary and the character map count; where it is one
+    /// of byte pairs, only the vocabulary and, with GPT-2's, what goes around a text.
+    pub fn from_json(
+        path: &Path,
+        json: &[u8],
+        header: &ModelHeader,
+        settings: &Settings,
+    ) -> Result<Self> {
         let broken = |e| fault(path, format!("not a tokenizer that can be read: {e}"));
-        let mut tokenizer = tokenizers::Tokenizer::from_bytes(json).map_err(broken)?;
-        // Files may carry the truncation and padding of the run that saved them.
-        tokenizer.with_truncation(None).map_err(broken)?;
-        tokenizer.with_padding(None);
-        let mut extra = Vec::new();
-        let mut t5 = false;
-        if settings.class == Class::SentencePiece
-            && let ModelWrapper::Unigram(model) = tokenizer.get_model()
-        {
-            t5 = true;
-            let header: Header = serde_json::from_slice(json)
-                .map_err(|e| fault(path, format!("not a tokenizer that can be read: {e}")))?;
-            if header.model.unk_id != Some(T5_UNKNOWN) || header.model.byte_fallback {
-                let vocabulary = model.iter().cloned().collect();
-                let model = Unigram::from(vocabulary, Some(T5_UNKNOWN), false).map_err(broken)?;
-                tokenizer.with_model(model);
+        let file = tokenizers::Tokenizer::from_bytes(json).map_err(broken)?;
+        let tokenizer = match (settings.class, file.get_model()) {
+            (Class::SentencePiece, ModelWrapper::Unigram(model)) => {
+                t5_from_json(&file, model, header, settings)
             }
-            let charsmap = tokenizer.get_normalizer().and_then(precompiled).cloned();
-            if settings.extra.is_none() {
-                let count = settings.sentinels(T5_SENTINELS);
-                extra.extend((0..count).map(|n| AddedToken::from(sentinel(n), true)));
+            (Class::Roberta | Class::Gpt2, ModelWrapper::BPE(model)) => {
+                byte_pair::from_json(&file, model.clone(), settings)
             }
-            set_up_t5(&mut tokenizer, charsmap).map_err(broken)?;
-        }
-        add_tokens(&mut tokenizer, settings, extra).map_err(broken)?;
-        if t5 {
-            append_end(&mut tokenizer, settings).map_err(broken)?;
-        }
-        Ok(Pipeline(tokenizer))
+            _ => as_it_stands(file, settings),
+        };
+        Ok(Pipeline(tokenizer.map_err(broken)?))
     }
+}
+
+fn as_it_stands(
+    mut tokenizer: tokenizers::Tokenizer,
+    settings: &Settings,
+) -> tokenizers::Result<tokenizers::Tokenizer> {
+    // Files may carry the truncation and padding of the run that saved them.
+    tokenizer.with_truncation(None)?;
+    tokenizer.with_padding(None);
+    add_tokens(
+        &mut tokenizer,
+        settings,
+        settings.additional.clone().unwrap_or_default(),
+    )?;
+    Ok(tokenizer)
+}
+
+fn t5_from_json(
+    file: &tokenizers::Tokenizer,
+    model: &Unigram,
+    header: &ModelHeader,
+    settings: &Settings,
+) -> tokenizers::Result<tokenizers::Tokenizer> {
+    let model = match header.unk_id == Some(T5_UNKNOWN) && !header.byte_fallback {
+        true => model.clone(),
+        false => Unigram::from(model.iter().cloned().collect(), Some(T5_UNKNOWN), false)?,
+    };
+    let mut tokenizer = tokenizers::Tokenizer::new(model);
+    set_up_t5(
+        &mut tokenizer,
+        file.get_normalizer().and_then(precompiled).cloned(),
+    )?;
+    let mut own = settings.additional.clone().unwrap_or_default();
+    if !own.iter().any(|token| token.content.contains(SENTINEL)) {
+        own.extend(settings.sentinels(T5_SENTINELS).map(Token::named));
+    }
+    add_tokens(&mut tokenizer, settings, own)?;
+    append_end(&mut tokenizer, settings)?;
+    Ok(tokenizer)
 }
 
 /// The character map among a file's normalizers.
@@ -124,24 +139,21 @@ fn metaspace() -> Metaspace {
     Metaspace::new('▁', PrependScheme::Always, true)
 }
 
-/// Adds what is not there yet: tokens that the files added, special tokens, and `extra` ones of the class's own.
+/// Adds the tokens that the files added, special tokens, and `own` ones of the class where the files leave them to it;
+/// and settles what becomes of special tokens in a text.
 pub(super) fn add_tokens(
     tokenizer: &mut tokenizers::Tokenizer,
     settings: &Settings,
-    extra: Vec<AddedToken>,
+    own: Vec<Token>,
 ) -> tokenizers::Result<()> {
-    let mut known: Vec<String> = tokenizer
+    let known: Vec<String> = tokenizer
         .get_added_tokens_decoder()
         .into_values()
         .map(|token| token.content)
         .collect();
-    let wanted = settings.added.values().chain(settings.specials());
-    for token in wanted.cloned().chain(extra) {
-        if !known.contains(&token.content) {
-            known.push(token.content.clone());
-            tokenizer.add_tokens([token])?;
-        }
-    }
+    let tokens = settings.tokens_to_add(&known, own).into_iter();
+    tokenizer.add_tokens(tokens.map(Into::into))?;
+    tokenizer.set_encode_special_tokens(settings.split_special_tokens);
     Ok(())
 }
 
@@ -199,6 +211,11 @@ impl Vocabulary for Pipeline {
     fn is_special(&self, id: u32) -> bool {
         let token = self.0.id_to_token(id);
         token.is_some_and(|token| self.0.get_added_vocabulary().is_special_token(&token))
+    }
+
+    fn tokens(&self) -> BTreeMap<u32, String> {
+        let vocabulary = self.0.get_vocab(true).into_iter();
+        vocabulary.map(|(token, id)| (id, token)).collect()
     }
 
     fn size(&self) -> usize {

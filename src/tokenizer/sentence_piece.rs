@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use prost::Message;
-use tokenizers::AddedToken;
 use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::Precompiled;
 
 use super::fault;
 use super::pipeline::{self, Pipeline, T5_SENTINELS, T5_UNKNOWN};
-use super::settings::{Class, Settings, sentinel};
+use super::settings::{Class, SENTINEL, Settings};
+use super::token::Token;
 use crate::Result;
 
 /// The parts of SentencePiece's protobuf message that matter here.
@@ -35,6 +35,9 @@ struct Piece {
 
 #[derive(Message)]
 struct Trainer {
+    /// What kind of model it is.
+    #[prost(int32, optional, tag = "3")]
+    kind: Option<i32>,
     #[prost(int32, optional, tag = "40")]
     unknown_id: Option<i32>,
     #[prost(bool, optional, tag = "35")]
@@ -53,9 +56,13 @@ const UNKNOWN: i32 = 2;
 const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 
+/// The kind of model that chooses the likeliest pieces.
+const UNIGRAM: i32 = 1;
+
 /// Reads a `spiece.model`.
 pub(super) fn read(path: &Path, bytes: &[u8], settings: &Settings) -> Result<Pipeline> {
-    if settings.class == Class::Roberta {
+    // Other classes number the pieces, or cut text into them, in ways of their own.
+    if !matches!(settings.class, Class::SentencePiece | Class::Umt5) {
         return Err(settings.unsupported(path));
     }
     let broken = |what| {
@@ -74,36 +81,37 @@ pub(super) fn read(path: &Path, bytes: &[u8], settings: &Settings) -> Result<Pip
 }
 
 fn build(model: Model, settings: &Settings) -> tokenizers::Result<Pipeline> {
+    let is_t5 = settings.class == Class::SentencePiece;
     let mut vocabulary = Vec::with_capacity(model.pieces.len());
-    let mut added = Vec::new();
+    let mut own = Vec::new();
     for piece in model.pieces {
         let text = piece.text.unwrap_or_default();
-        if let Some(kind @ (UNKNOWN | CONTROL | USER_DEFINED)) = piece.kind {
-            let token = AddedToken::from(text.as_str(), kind != USER_DEFINED);
-            added.push(token.normalized(false));
+        match piece.kind {
+            Some(kind @ (CONTROL | USER_DEFINED)) => {
+                own.push(Token::verbatim(&text, kind == CONTROL));
+            }
+            Some(UNKNOWN) if !is_t5 => own.push(Token::verbatim(&text, true)),
+            _ => {}
         }
         vocabulary.push((text, piece.score.unwrap_or_default().into()));
     }
 
-    let (unknown, byte_fallback) = match settings.class {
-        Class::SentencePiece => {
-            // The last of the vocabulary is the first sentinel.
-            let sentinels = (0..settings.sentinels(T5_SENTINELS)).map(sentinel);
-            vocabulary.extend(sentinels.clone().rev().map(|token| (token, 0.0)));
-            let own = added
-                .iter()
-                .any(|t: &AddedToken| t.content.contains("<extra_id_"));
-            if !own {
-                added.extend(sentinels.map(|token| AddedToken::from(token, true)));
-            }
-            (T5_UNKNOWN, false)
+    let (unknown, byte_fallback) = if is_t5 {
+        // The last of the vocabulary is the first sentinel.
+        let sentinels = settings.sentinels(T5_SENTINELS);
+        vocabulary.extend(sentinels.clone().rev().map(|token| (token, 0.0)));
+        if !own.iter().any(|token| token.content.contains(SENTINEL)) {
+            own.extend(sentinels.map(Token::named));
         }
+        (T5_UNKNOWN, false)
+    } else {
         // transformers has no answer for these without a tokenizer.json: as the model says itself.
-        _ => {
-            let trainer = model.trainer.unwrap_or_default();
-            let unknown = usize::try_from(trainer.unknown_id.unwrap_or(0))?;
-            (unknown, trainer.byte_fallback.unwrap_or(false))
+        let trainer = model.trainer.unwrap_or_default();
+        if trainer.kind.is_some_and(|kind| kind != UNIGRAM) {
+            return Err("its pieces are merged, not chosen: add the model's tokenizer.json".into());
         }
+        let unknown = usize::try_from(trainer.unknown_id.unwrap_or(0))?;
+        (unknown, trainer.byte_fallback.unwrap_or(false))
     };
     let charsmap = model.normalizer.and_then(|normalizer| normalizer.charsmap);
     let charsmap = charsmap.filter(|charsmap| !charsmap.is_empty());
@@ -113,17 +121,11 @@ fn build(model: Model, settings: &Settings) -> tokenizers::Result<Pipeline> {
 
     let model = Unigram::from(vocabulary, Some(unknown), byte_fallback)?;
     let mut tokenizer = tokenizers::Tokenizer::new(model);
-    match settings.class {
-        Class::SentencePiece => pipeline::set_up_t5(&mut tokenizer, charsmap)?,
-        _ => pipeline::set_up_sentence_piece(&mut tokenizer, charsmap)?,
+    match is_t5 {
+        true => pipeline::set_up_t5(&mut tokenizer, charsmap)?,
+        false => pipeline::set_up_sentence_piece(&mut tokenizer, charsmap)?,
     }
-    // Extra tokens that the settings list take the place of the class's own.
-    let extra = if settings.extra.is_none() || settings.class != Class::SentencePiece {
-        added
-    } else {
-        Vec::new()
-    };
-    pipeline::add_tokens(&mut tokenizer, settings, extra)?;
+    pipeline::add_tokens(&mut tokenizer, settings, own)?;
     pipeline::append_end(&mut tokenizer, settings)?;
     Ok(Pipeline(tokenizer))
 }

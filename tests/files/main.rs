@@ -9,4 +9,5 @@ mod pytorch;
 mod tensors;
 mod tokenizer;
 mod tokenizer_kinds;
+mod tokenizer_settings;
 mod toy;

@@ -168,7 +168,7 @@ fn files_of_other_classes_are_named() {
     let codet5 = fixtures().join("tokenizers/codet5");
     let dir = copy(&codet5, &["vocab.json", "merges.txt"]);
     let config = dir.path().join("tokenizer_config.json");
-    for class in ["GPT2Tokenizer", "T5Tokenizer"] {
+    for class in ["LlamaTokenizer", "T5Tokenizer"] {
         std::fs::write(&config, format!(r#"{{"tokenizer_class": "{class}"}}"#)).unwrap();
         let error = fault(dir.path());
         assert!(
@@ -222,4 +222,123 @@ fn bytes_that_are_no_utf8_are_left_out() {
         ["</s>", "a", "<extra_id_0>", "[384]"]
     );
     assert_eq!(tokenizer.vocab_size(), 384);
+}
+
+/// Nothing is left out, or read as something else, because it cannot be read as what it is.
+#[test]
+fn files_that_are_there_count() {
+    let t5 = fixtures().join("t5-small");
+    let dir = copy(&t5, &["spiece.model"]);
+    let path = |name| dir.path().join(name);
+    assert_eq!(open(dir.path()).vocab_size(), 32100);
+    #[cfg(unix)]
+    {
+        // A link to nothing is a tokenizer.json that is missing, not one that the model does not have.
+        std::os::unix::fs::symlink("nowhere", path("tokenizer.json")).unwrap();
+        assert!(fault(dir.path()).contains("tokenizer.json"));
+        std::fs::remove_file(path("tokenizer.json")).unwrap();
+    }
+    std::fs::create_dir(path("tokenizer.json")).unwrap();
+    assert!(fault(dir.path()).contains("tokenizer.json"));
+    std::fs::remove_dir(path("tokenizer.json")).unwrap();
+
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 791656\n";
+    for name in ["tokenizer.json", "tokenizer_config.json", "spiece.model"] {
+        let whole = std::fs::read(path(name)).ok();
+        std::fs::write(path(name), pointer).unwrap();
+        let error = fault(dir.path());
+        assert!(error.contains(name) && error.contains("Git LFS"), "{error}");
+        match whole {
+            Some(whole) => std::fs::write(path(name), whole).unwrap(),
+            None => std::fs::remove_file(path(name)).unwrap(),
+        }
+    }
+
+    for name in [
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+    ] {
+        for text in ["[]", "null", "7"] {
+            std::fs::write(path(name), text).unwrap();
+            assert!(fault(dir.path()).contains(name));
+        }
+        std::fs::remove_file(path(name)).unwrap();
+    }
+    for (setting, value) in [
+        ("extra_ids", "\"5\""),
+        ("extra_ids", "-1"),
+        ("extra_ids", "null"),
+        ("split_special_tokens", "\"true\""),
+        ("clean_up_tokenization_spaces", "1"),
+        ("added_tokens_decoder", "[]"),
+        ("added_tokens_decoder", "{\"x\": {\"content\": \"<x>\"}}"),
+        ("eos_token", "1"),
+        ("pad_token", "{}"),
+        ("extra_special_tokens", "\"<x>\""),
+        ("extra_special_tokens", "[7]"),
+        ("unk_token", "{\"content\": \"<unk>\", \"lstrip\": \"no\"}"),
+    ] {
+        let text = format!("{{\"{setting}\": {value}}}");
+        std::fs::write(path("tokenizer_config.json"), &text).unwrap();
+        let error = fault(dir.path());
+        assert!(
+            error.contains("save the tokenizer again"),
+            "{text}: {error}"
+        );
+    }
+}
+
+/// A vocabulary's form does not make up for a class that would read it in another way.
+#[test]
+fn pieces_of_other_classes_are_not_guessed() {
+    let dir = copy(&fixtures().join("t5-small"), &["spiece.model"]);
+    let config = dir.path().join("tokenizer_config.json");
+    for class in [
+        "LlamaTokenizer",
+        "NllbTokenizer",
+        "XLMRobertaTokenizer",
+        "PreTrainedTokenizerFast",
+        "RobertaTokenizer",
+        "GPT2Tokenizer",
+    ] {
+        std::fs::write(&config, format!(r#"{{"tokenizer_class": "{class}"}}"#)).unwrap();
+        let error = fault(dir.path());
+        let names = ["spiece.model", class, "tokenizer.json"];
+        assert!(names.iter().all(|name| error.contains(name)), "{error}");
+    }
+    for class in ["T5Tokenizer", "T5TokenizerFast", "MT5Tokenizer"] {
+        std::fs::write(&config, format!(r#"{{"tokenizer_class": "{class}"}}"#)).unwrap();
+        assert_eq!(open(dir.path()).vocab_size(), 32100);
+    }
+    // The same file by another name.
+    std::fs::rename(
+        dir.path().join("spiece.model"),
+        dir.path().join("tokenizer.model"),
+    )
+    .unwrap();
+    assert_eq!(open(dir.path()).vocab_size(), 32100);
+}
+
+/// What MADLAD-400's vocabulary has is found; the tokens around it are not languages.
+#[test]
+fn vocabularies_name_languages_to_translate_into() {
+    use t5_gpu::task::{Targets, Task};
+    let madlad = fixtures().join("tokenizers/madlad");
+    let tokenizer = open(&madlad);
+    let text = serde_json::json!({"model_type": "t5", "decoder_start_token_id": 0}).to_string();
+    let config = t5_gpu::T5Config::from_json(&text).unwrap();
+    let into = |to| Task::translation(&config, || Ok(Targets::of(&tokenizer)), "en", to);
+    let prefix = into("de").unwrap().prefix;
+    // The token, and not the characters that it is written with.
+    let ids = tokenizer.encode(&format!("{prefix}I love you.")).unwrap();
+    assert_eq!(tokenizer.tokens(&ids[..1]), ["<2de>"]);
+    let error = into("fr").unwrap_err().to_string();
+    assert!(error.contains("de, en;"), "{error}");
+    let small = open(&fixtures().join("t5-small"));
+    assert_eq!(Targets::of(&small), Targets::default());
+    assert_eq!(
+        Targets::of(&open(&fixtures().join("tokenizers/byt5"))),
+        Targets::default()
+    );
 }
