@@ -51,7 +51,9 @@ impl Eval {
         // Where the file cannot be made, that is told before the work and not after it.
         let output = self.output.as_deref().map(create).transpose()?;
         let files = self.load.model.files(self.quiet)?;
-        let plan = self.decoding.plan(&files, |files| self.task.task(files), &console)?;
+        let plan = self
+            .decoding
+            .plan(&files, |files| self.task.task(files), &console)?;
         let generating = plan.generating(self.load.pipeline(&files, Part::Both, &console)?)?;
 
         let translated = translate(&generating, &corpus, &console)?;

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::{
-    embedded_model, error, fixture, german, json_lines, model_with, model_without, stdout, t5_gpu, text,
-    undecided, without_adapter,
+    embedded_model, error, fixture, german, json_lines, model_with, model_without, stdout, t5_gpu,
+    text, undecided, without_adapter,
 };
 
 #[test]
