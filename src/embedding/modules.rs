@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::json::{self, at};
 use super::layers::{Dense, LayerNorm};
 use super::pooling::{MODES, Pooling};
-use super::reading::lower_cases;
+use super::reading::{TRANSFORMER, lower_cases};
 use super::{Embedding, Layer, Reading};
 use crate::checkpoint::Checkpoint;
 use crate::config::Fields;
@@ -28,11 +28,9 @@ struct Entry {
     #[serde(rename = "type")]
     class: String,
     /// Its directory, from the root.
-    path: PathBuf,
+    path: String,
 }
 
-/// The list's name.
-const MODULES: &str = "modules.json";
 /// What a module's settings are called.
 const CONFIG: &str = "config.json";
 /// Settings of the whole.
@@ -42,17 +40,22 @@ const SUPPORTED: &str =
     "Transformer, then Pooling, then any of Dense, LayerNorm, Normalize and Dropout";
 
 impl Modules {
+    /// The list's name.
+    pub const LIST: &str = "modules.json";
+    /// Settings that there may be beside the list.
+    pub const SETTINGS: [&str; 2] = [WHOLE, TRANSFORMER];
+
     /// The list in `root`; `None` where there is none, for then it is no directory of sentence-transformers.
     ///
     /// # Errors
     /// [`Error::Io`], and [`Error::File`] for a list that cannot be understood or that leads elsewhere.
     pub fn read(root: &Path) -> Result<Option<Modules>> {
-        let path = root.join(MODULES);
+        let path = root.join(Self::LIST);
         let Some(entries) = json::read::<Vec<Entry>>(&path)? else {
             return Ok(None);
         };
         let inside = |entry: &&Entry| {
-            let mut parts = entry.path.components();
+            let mut parts = Path::new(&entry.path).components();
             parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
         };
         if let Some(entry) = entries.iter().find(|entry| !inside(entry)) {
@@ -70,9 +73,21 @@ impl Modules {
         let entries = &mut self.entries.iter();
         match entries.find(|entry| entry.name() == "Transformer") {
             // An empty path joined would only add a slash.
-            Some(entry) if entry.path != Path::new("") => self.root.join(&entry.path),
+            Some(entry) if !entry.path.is_empty() => self.root.join(&entry.path),
             _ => self.root.clone(),
         }
+    }
+
+    /// The directories of modules that have settings, and whether they have weights, too.
+    pub fn directories(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.entries.iter().filter_map(|entry| {
+            let has_weights = match entry.name() {
+                "Pooling" => false,
+                "Dense" | "LayerNorm" => true,
+                _ => return None,
+            };
+            Some((entry.path.as_str(), has_weights))
+        })
     }
 
     /// Whether the tokenizer is to see small letters only.
@@ -99,7 +114,7 @@ impl Modules {
     /// As [`Modules::read`], [`Error::File`] names modules and settings that are not run here, and layers whose weights are
     /// missing or do not fit.
     pub fn embedding(&self, d_model: usize) -> Result<Embedding> {
-        let list = self.root.join(MODULES);
+        let list = self.root.join(Self::LIST);
         let entries: Vec<&Entry> = self
             .entries
             .iter()

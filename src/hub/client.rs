@@ -78,7 +78,7 @@ impl<'a> Client<'a> {
         Ok(Listing {
             commit: commit.to_owned(),
             files: names
-                .filter(|name| files::is_plain(name))
+                .filter(|name| name.split('/').all(files::is_plain))
                 .map(str::to_owned)
                 .collect(),
         })

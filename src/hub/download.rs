@@ -46,6 +46,10 @@ pub(super) fn fetch(
     for file in files::small(published) {
         download.file(commit, file)?;
     }
+    let snapshot = download.repo.snapshot(commit);
+    for file in files::of_modules(&snapshot, options.weights, published)? {
+        download.file(commit, &file)?;
+    }
     if let Some(weights) = weights.filter(|_| options.weights) {
         let weights_path = download.file(commit, weights)?;
         if files::is_index(weights) {
@@ -59,7 +63,7 @@ pub(super) fn fetch(
     }
     // Last, so that a branch never points at a commit less complete than the one before.
     download.repo.set_commit(model, commit)?;
-    Ok(download.repo.snapshot(commit))
+    Ok(snapshot)
 }
 
 struct Download<'a> {

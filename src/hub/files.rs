@@ -4,13 +4,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use crate::embedding::Modules;
 use crate::{Error, Result};
 
 /// The one file no model goes without, besides its weights.
 pub(super) const CONFIG: &str = "config.json";
 
 /// Taken where they are published.
-const OPTIONAL: [&str; 4] = [
+const OPTIONAL: [&str; 5] = [
+    Modules::LIST,
     "generation_config.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -37,6 +39,7 @@ pub(super) fn candidates() -> impl Iterator<Item = &'static str> {
     OPTIONAL
         .into_iter()
         .chain(TOKENIZERS.into_iter().flatten().copied())
+        .chain(Modules::SETTINGS)
 }
 
 /// The small files to fetch, of those for which `has` holds, the config first.
@@ -56,6 +59,27 @@ pub(super) fn small(has: impl Fn(&str) -> bool) -> Vec<&'static str> {
 /// The weights to fetch: one file, or an index, whose [`shards`] belong to it.
 pub(super) fn weights(has: impl Fn(&str) -> bool) -> Option<&'static str> {
     WEIGHTS.into_iter().find(|file| has(file))
+}
+
+/// What a model of sentence-transformers has besides, of that for which `has` holds, as the list in `directory` says: the
+/// settings of its modules and, where they are `wanted`, the weights of its layers.
+pub(super) fn of_modules(
+    directory: &Path,
+    wanted: bool,
+    has: impl Fn(&str) -> bool,
+) -> Result<Vec<String>> {
+    let Some(modules) = Modules::read(directory)? else {
+        return Ok(Vec::new());
+    };
+    let mut files: Vec<String> = Modules::SETTINGS.map(str::to_owned).into();
+    for (module, has_weights) in modules.directories() {
+        let inside = |file: &str| format!("{module}/{file}");
+        files.push(inside(CONFIG));
+        let mut weights = WEIGHTS.map(inside).into_iter();
+        files.extend(weights.find(|file| wanted && has_weights && has(file)));
+    }
+    files.retain(|file| has(file));
+    Ok(files)
 }
 
 /// The file is an index and not weights by itself.
@@ -110,6 +134,18 @@ pub(super) fn missing(directory: &Path, wanted: bool) -> Result<Vec<String>> {
         }
         Some(_) => {}
     }
+    for (module, has_weights) in Modules::read(directory)?
+        .iter()
+        .flat_map(Modules::directories)
+    {
+        let inside = |file: &str| format!("{module}/{file}");
+        if !has(&inside(CONFIG)) {
+            missing.push(inside(CONFIG));
+        }
+        if wanted && has_weights && !WEIGHTS.iter().any(|file| has(&inside(file))) {
+            missing.push(inside(WEIGHTS[0]));
+        }
+    }
     Ok(missing)
 }
 
@@ -117,6 +153,8 @@ pub(super) fn missing(directory: &Path, wanted: bool) -> Result<Vec<String>> {
 pub(super) fn is_settled(directory: &Path, absent: impl Fn(&str) -> bool) -> bool {
     let has = |file: &str| directory.join(file).is_file();
     OPTIONAL.into_iter().all(|file| has(file) || absent(file))
+        && (absent(Modules::LIST)
+            || (Modules::SETTINGS.iter()).all(|file| has(file) || absent(file)))
         && (TOKENIZERS
             .into_iter()
             .any(|files| files.iter().all(|file| has(file)))

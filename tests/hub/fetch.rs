@@ -44,7 +44,10 @@ fn a_model_lands_in_the_shared_layout_with_what_is_needed_and_no_more() {
         names(&fixture.root().join(".no_exist").join(&commit)),
         [
             "added_tokens.json",
+            "config_sentence_transformers.json",
             "merges.txt",
+            "modules.json",
+            "sentence_bert_config.json",
             "special_tokens_map.json",
             "vocab.json"
         ]
@@ -150,6 +153,70 @@ fn shards_come_by_their_index_and_bin_only_without_safetensors() {
         &fixture.error("org/dataset"),
         &["org/dataset", "no config.json"],
     );
+}
+
+#[test]
+fn modules_of_sentence_transformers_come_with_the_model() {
+    let mut fixture = Fixture::new();
+    let source =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/embeddings/sentence-t5");
+    let files = [
+        "1_Pooling/config.json",
+        "2_Dense/config.json",
+        "2_Dense/pytorch_model.bin",
+        "config.json",
+        "modules.json",
+        "pytorch_model.bin",
+        "sentence_bert_config.json",
+        "spiece.model",
+        "tokenizer_config.json",
+    ];
+    let read = |file: &&str| std::fs::read(source.join(file)).unwrap();
+    let bytes: Vec<Vec<u8>> = files.iter().map(read).collect();
+    let mut published: Vec<(&str, &[u8])> = files
+        .into_iter()
+        .zip(bytes.iter().map(|b| &b[..]))
+        .collect();
+    published.push(("2_Dense/rust_model.ot", b"of another tool"));
+    fixture.hub.publish("org/model", '5', &published);
+
+    // Text alone needs none of the weights.
+    fixture.options.weights = false;
+    let directory = fixture.resolve("org/model").unwrap();
+    assert!(!directory.join("2_Dense/pytorch_model.bin").exists());
+    fixture.options.weights = true;
+    assert_eq!(fixture.resolve("org/model").unwrap(), directory);
+    let embedding = |directory: &Path| ModelFiles::open(directory).unwrap().embedding(20);
+    assert_eq!(
+        embedding(&directory).unwrap().unwrap().to_string(),
+        embedding(&source).unwrap().unwrap().to_string()
+    );
+    for file in files {
+        assert_eq!(
+            std::fs::read(directory.join(file)).unwrap(),
+            read(&file),
+            "{file}"
+        );
+    }
+    assert_eq!(
+        names(&directory.join("2_Dense")),
+        ["config.json", "pytorch_model.bin"]
+    );
+    fixture.hub.requests();
+    fixture.resolve("org/model").unwrap();
+    assert!(fixture.hub.requests().is_empty(), "all of it is cached");
+
+    // Without them the model would give something else: they are no less needed than its own weights.
+    std::fs::remove_file(directory.join("2_Dense/pytorch_model.bin")).unwrap();
+    std::fs::remove_file(directory.join("1_Pooling/config.json")).unwrap();
+    fixture.options.offline = true;
+    assert_contains(
+        &fixture.error("org/model"),
+        &["1_Pooling/config.json, 2_Dense/model.safetensors"],
+    );
+    fixture.options.offline = false;
+    fixture.resolve("org/model").unwrap();
+    assert!(embedding(&directory).is_ok());
 }
 
 #[test]

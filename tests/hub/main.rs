@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use server::{Hub, Request, etag, sha256};
+use t5_gpu::ModelFiles;
 use t5_gpu::hub::{self, Options, Token};
 use tempfile::TempDir;
 

@@ -275,10 +275,11 @@ fn answer(request: &Request, port: u16, state: &mut State) -> Answer {
         ["api", "models", org, name, "revision", revision] => {
             listing(&format!("{org}/{name}"), revision, state)
         }
-        [org, name, "resolve", revision, file] => {
+        [org, name, "resolve", revision, ref file @ ..] => {
+            let file = file.join("/");
             match state.models.get(&format!("{org}/{name}@{revision}")) {
                 None => Answer::refusal(404, "RepoNotFound", "Repository not found"),
-                Some(model) => match model.files.get(file) {
+                Some(model) => match model.files.get(&file) {
                     None => Answer::refusal(404, "EntryNotFound", "Entry not found"),
                     Some(bytes) if bytes.len() > LARGE => Answer::new(302)
                         .header("X-Repo-Commit", &model.commit)
