@@ -165,6 +165,32 @@ fn states_are_those_of_the_encoder() {
 }
 
 #[test]
+fn an_encoder_takes_no_memory_for_a_decoder_that_is_not_asked_for() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoints/v1_1");
+    let files = ModelFiles::open(directory).unwrap();
+    let load = |part| {
+        let options = LoadOptions {
+            part,
+            ..LoadOptions::default()
+        };
+        let pipeline = Pipeline::load(&files, &options, &mut |_, _| ()).unwrap();
+        let states = pipeline.model().encode(&[vec![5, 7, 9, 1]]).unwrap();
+        let states = states.hidden(0).unwrap();
+        (pipeline.model().gpu().allocated_bytes(), states, pipeline)
+    };
+    let (whole, expected, _) = load(Part::Both);
+    let (half, states, pipeline) = load(Part::Encoder);
+    assert_eq!(states, expected);
+    // Two layers of six matrices of attention and three of the feed-forward, and a head.
+    let decoder = 4 * (2 * (8 * 24 * 16 + 3 * 24 * 40) + 24 * 96);
+    assert!(
+        half + decoder <= whole,
+        "{half} and {decoder} bytes of {whole}"
+    );
+    assert!(!pipeline.model().has_decoder());
+}
+
+#[test]
 fn an_encoder_alone_says_so_where_a_decoder_is_asked_for() {
     for model in models() {
         let error = model.pipeline.generate(&["She reads."]).unwrap_err();

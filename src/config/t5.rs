@@ -192,7 +192,12 @@ impl T5Config {
             ("d_ff", self.d_ff, 1, WIDTH),
             ("num_heads", self.num_heads, 1, 1 << 16),
             ("num_layers", self.num_layers, 1, 4096),
-            ("num_decoder_layers", self.num_decoder_layers, 1, 4096),
+            (
+                "num_decoder_layers",
+                self.num_decoder_layers,
+                usize::from(self.is_encoder_decoder),
+                4096,
+            ),
             // With fewer than four, a direction has no bucket for distance zero.
             (
                 "relative_attention_num_buckets",

@@ -15,6 +15,7 @@ fn prints_the_module_tree_and_the_count_of_pytorch() {
         "mt5-gated-silu",
         "umt5",
         "t5-small",
+        "mt5-encoder",
     ] {
         let directory = fixture("module_trees").join(name);
         let output = stdout(&mut without_adapter([

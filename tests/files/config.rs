@@ -88,6 +88,49 @@ fn configs_older_than_the_model_type_are_known_by_their_architecture() {
 }
 
 #[test]
+fn an_encoder_alone_is_known_by_its_architecture() {
+    let read = |fields: Value| {
+        let mut config = json!({"model_type": "umt5"});
+        let fields = fields.as_object().unwrap().clone();
+        config.as_object_mut().unwrap().extend(fields);
+        T5Config::from_json(&config.to_string())
+    };
+    for (fields, expected) in [
+        (json!({}), true),
+        (json!({"is_encoder_decoder": false}), false),
+        (json!({"architectures": ["UMT5EncoderModel"]}), false),
+        (
+            json!({"architectures": ["UMT5EncoderModel"], "is_encoder_decoder": true}),
+            false,
+        ),
+        (
+            json!({"architectures": ["UMT5ForTokenClassification"]}),
+            false,
+        ),
+        // T5EncoderModel writes this into the config that it is given, whatever class reads it next.
+        (
+            json!({"architectures": ["UMT5ForConditionalGeneration"], "is_encoder_decoder": false}),
+            true,
+        ),
+    ] {
+        let config = read(fields.clone()).unwrap();
+        assert_eq!(config.is_encoder_decoder, expected, "{fields}");
+        assert_eq!(
+            layout(&config)
+                .iter()
+                .any(|(name, _)| name.starts_with("decoder.")),
+            expected
+        );
+        let written = Value::Object(config.to_json()).to_string();
+        assert_eq!(T5Config::from_json(&written).unwrap(), config);
+    }
+    let layers = json!({"architectures": ["UMT5EncoderModel"], "num_decoder_layers": 0});
+    assert!(read(layers).is_ok());
+    let error = read(json!({"num_decoder_layers": 0})).unwrap_err();
+    assert!(error.to_string().contains("num_decoder_layers"), "{error}");
+}
+
+#[test]
 fn senseless_values_are_refused_by_name() {
     for (field, value) in [
         ("vocab_size", json!(0)),
