@@ -1,21 +1,21 @@
 //! Exchanges over HTTP: which way each takes, whom the token is told, and what a failure means for the next try.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::config::IpFamily;
 use ureq::http::{Response, Uri, header};
-use ureq::tls::TlsConfig;
 use ureq::typestate::WithoutBody;
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body, ProxyProtocol, RequestBuilder};
 
 use super::address::{endpoint, is_same_server, join, origin};
 use super::certificates;
-use super::connection::{Connect, cause};
+use super::connection::{agent, cause};
 use super::failure::Failure;
 use super::options::Options;
 use super::proxy::{NamedProxy, Proxies};
 use super::setting::Setting;
+use super::tls::Tls;
 use crate::{Error, Result};
 
 /// What talks to the hub, and to the servers that it redirects to.
@@ -48,7 +48,7 @@ impl Http {
     /// [`Error::Invalid`] and others name the setting that cannot be used.
     pub fn new(options: &Options) -> Result<Self> {
         let network = &options.network;
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .user_agent(concat!("t5-gpu/", env!("CARGO_PKG_VERSION")))
             // A compressed transfer could not be resumed by offset.
             .accept_encoding("identity")
@@ -57,15 +57,11 @@ impl Http {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None)
-            .tls_config(
-                TlsConfig::builder()
-                    .root_certs(certificates::trusted(network)?)
-                    .build(),
-            )
             .timeout_resolve(Some(Duration::from_secs(10)))
             .build();
+        let tls = Tls(Arc::new(certificates::config(network)?));
         Ok(Self {
-            agent: Agent::with_parts(agent, Connect::default(), DefaultResolver::default()),
+            agent: agent(config, tls),
             proxies: Proxies::new(network)?,
             hub: endpoint(&options.endpoint)?,
             token: match &options.token {
@@ -245,7 +241,6 @@ fn failure(error: ureq::Error, uri: &Uri, proxy: Option<&NamedProxy>) -> Failure
     }
     let certificate = match &error {
         E::Io(error) => error.get_ref().and_then(|error| error.downcast_ref()),
-        E::Rustls(error) => Some(error),
         _ => None,
     };
     let remedy = match (certificate, proxy) {

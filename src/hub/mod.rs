@@ -29,6 +29,8 @@ mod proxy;
 #[cfg(feature = "hub")]
 mod retry;
 mod setting;
+#[cfg(feature = "hub")]
+mod tls;
 mod token;
 #[cfg(feature = "hub")]
 mod transfer;

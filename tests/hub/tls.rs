@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 
@@ -54,15 +56,7 @@ impl Authority {
         params.not_after = rcgen::date_time_ymd(year, 1, 1);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        Hub::start_tls(Arc::new(config))
+        hub(certificate, &key)
     }
 
     /// `org/model` at such a hub, with variables to fetch it by.
@@ -73,6 +67,19 @@ impl Authority {
         fixture.publish();
         fixture
     }
+}
+
+/// A hub with this certificate.
+fn hub(certificate: Certificate, key: &KeyPair) -> Hub {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    Hub::start_tls(Arc::new(config))
 }
 
 #[test]
@@ -193,5 +200,50 @@ fn tls_goes_through_proxies() {
                 "SSL_CERT_FILE",
             ],
         );
+    }
+}
+
+/// As `openssl req -x509` makes them: a certificate that nobody else signed, and that calls itself a CA's.
+#[test]
+fn a_server_may_be_its_own_ca_where_it_is_named() {
+    let own = |name: &str, year: i32, ca: bool| {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "A hub");
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        if ca {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, certificate.pem()).unwrap();
+        (hub(certificate, &key), file)
+    };
+    let fetch = |hub: Hub, ca: &Path| {
+        let fixture = Fixture::over(hub, &[("SSL_CERT_FILE", ca.to_str().unwrap())]);
+        // Small enough for the hub itself to keep.
+        fixture
+            .hub
+            .publish("org/model", 'a', &published(b"weights"));
+        fixture
+            .resolve("org/model")
+            .map_err(|error| error.to_string())
+    };
+    for ca in [true, false] {
+        let (hub, file) = own("127.0.0.1", 2100, ca);
+        fetch(hub, file.path()).unwrap();
+
+        let (hub, file) = own("hub.example", 2100, ca);
+        assert_contains(
+            &fetch(hub, file.path()).unwrap_err(),
+            &["not valid for name"],
+        );
+        let (hub, file) = own("127.0.0.1", 2001, ca);
+        assert_contains(&fetch(hub, file.path()).unwrap_err(), &["expired"]);
+
+        // Another that says the same of itself.
+        let (hub, _) = own("127.0.0.1", 2100, ca);
+        let (_, file) = own("127.0.0.1", 2100, ca);
+        assert_contains(&fetch(hub, file.path()).unwrap_err(), &["SSL_CERT_FILE"]);
     }
 }
