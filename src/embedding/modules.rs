@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::json::{self, at};
 use super::layers::{Dense, LayerNorm};
 use super::pooling::{MODES, Pooling};
-use super::reading::{TRANSFORMER, lower_cases};
+use super::reading::lower_cases;
 use super::{Embedding, Layer, Reading};
 use crate::checkpoint::Checkpoint;
 use crate::config::Fields;
@@ -33,8 +33,6 @@ struct Entry {
 
 /// What a module's settings are called.
 const CONFIG: &str = "config.json";
-/// Settings of the whole.
-const WHOLE: &str = "config_sentence_transformers.json";
 
 const SUPPORTED: &str =
     "Transformer, then Pooling, then any of Dense, LayerNorm, Normalize and Dropout";
@@ -42,8 +40,8 @@ const SUPPORTED: &str =
 impl Modules {
     /// The list's name.
     pub const LIST: &str = "modules.json";
-    /// Settings that there may be beside the list.
-    pub const SETTINGS: [&str; 2] = [WHOLE, TRANSFORMER];
+    /// Settings of the whole, which there may be beside the list.
+    pub const SETTINGS: &str = "config_sentence_transformers.json";
 
     /// The list in `root`; `None` where there is none, for then it is no directory of sentence-transformers.
     ///
@@ -78,15 +76,15 @@ impl Modules {
         }
     }
 
-    /// The directories of modules that have settings, and whether they have weights, too.
-    pub fn directories(&self) -> impl Iterator<Item = (&str, bool)> {
+    /// The folders of modules that have settings, each with whether it has weights, too.
+    pub fn folders(&self) -> impl Iterator<Item = (PathBuf, bool)> {
         self.entries.iter().filter_map(|entry| {
             let has_weights = match entry.name() {
                 "Pooling" => false,
                 "Dense" | "LayerNorm" => true,
                 _ => return None,
             };
-            Some((entry.path.as_str(), has_weights))
+            Some((self.root.join(&entry.path), has_weights))
         })
     }
 
@@ -105,7 +103,7 @@ impl Modules {
     pub fn reading(&self) -> Result<Reading> {
         let whole = self.whole()?;
         Reading::from_settings(&whole, &self.transformer())
-            .map_err(|error| at(&self.root.join(WHOLE), error))
+            .map_err(|error| at(&self.root.join(Self::SETTINGS), error))
     }
 
     /// What follows the encoder, whose states have `d_model` dimensions.
@@ -144,13 +142,13 @@ impl Modules {
             embedding.layers.push(layer);
         }
         let truncate = Fields(&self.whole()?).size("truncate_dim");
-        let truncate = truncate.map_err(|error| at(&self.root.join(WHOLE), error))?;
+        let truncate = truncate.map_err(|error| at(&self.root.join(Self::SETTINGS), error))?;
         embedding.layers.extend(truncate.map(Layer::Truncate));
         Ok(embedding)
     }
 
     fn whole(&self) -> Result<Map<String, Value>> {
-        Ok(json::read(&self.root.join(WHOLE))?.unwrap_or_default())
+        Ok(json::read(&self.root.join(Self::SETTINGS))?.unwrap_or_default())
     }
 
     fn unsupported(&self, entries: &[&Entry]) -> Error {

@@ -34,7 +34,7 @@ pub struct Source {
 }
 
 /// Settings of the part that goes from text to hidden states.
-pub(super) const TRANSFORMER: &str = "sentence_bert_config.json";
+const TRANSFORMER: &str = "sentence_bert_config.json";
 
 /// Whether the tokenizer in `directory` is to see small letters only.
 pub(super) fn lower_cases(directory: &Path) -> Result<bool> {

@@ -85,9 +85,9 @@ impl Repo {
 
     /// Notes that the commit does not publish `file`. A cache that cannot be written only asks again.
     pub fn note_absent(&self, commit: &str, file: &str) {
-        let directory = self.root.join(".no_exist").join(commit);
-        let noted =
-            std::fs::create_dir_all(&directory).and_then(|()| File::create(directory.join(file)));
+        let path = self.root.join(".no_exist").join(commit).join(file);
+        let noted = create_parent(&path).map_err(|error| error.to_string());
+        let noted = noted.and_then(|()| File::create(path).map_err(|error| error.to_string()));
         if let Err(error) = noted {
             tracing::debug!("cannot note that {file} is not published: {error}");
         }
@@ -266,8 +266,12 @@ pub fn cached(options: &Options) -> Result<Vec<CachedModel>> {
 }
 
 fn describe(id: String, revision: String, refs: Vec<String>, path: PathBuf) -> Result<CachedModel> {
-    let kind = std::fs::read(path.join(files::CONFIG))
-        .ok()
+    let folders = files::folders(&path).unwrap_or_default();
+    let config = folders
+        .first()
+        .map(|folder| path.join(folder.file(files::CONFIG)));
+    let kind = config
+        .and_then(|config| std::fs::read(config).ok())
         .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok())
         .and_then(|config| config["model_type"].as_str().map(str::to_owned));
     let problem = match (files::missing(&path, true), kind.as_deref()) {
@@ -279,12 +283,7 @@ fn describe(id: String, revision: String, refs: Vec<String>, path: PathBuf) -> R
         (Ok(_), Some(kind)) => Some(format!("model_type \"{kind}\" is not of the T5 family")),
         (Ok(_), None) => Some("its config.json has no model_type".to_owned()),
     };
-    let size = entries(&path)?
-        .iter()
-        .filter_map(|file| std::fs::metadata(path.join(file)).ok())
-        .filter(|file| file.is_file())
-        .map(|file| file.len())
-        .sum();
+    let size = size_below(&path)?;
     Ok(CachedModel {
         id,
         revision,
@@ -294,6 +293,20 @@ fn describe(id: String, revision: String, refs: Vec<String>, path: PathBuf) -> R
         problem,
         path,
     })
+}
+
+/// Bytes of all files in a directory and below.
+fn size_below(directory: &Path) -> Result<u64> {
+    let mut size = 0;
+    for name in entries(directory)? {
+        let path = directory.join(name);
+        size += match std::fs::metadata(&path) {
+            Ok(found) if found.is_dir() => size_below(&path)?,
+            Ok(found) => found.len(),
+            Err(_) => 0,
+        };
+    }
+    Ok(size)
 }
 
 /// Branches and tags below `directory`, with their commits; their names may contain slashes.

@@ -15,7 +15,7 @@ use crate::{Error, Result};
 pub(super) struct Listing {
     /// The commit that the revision stands for.
     pub commit: String,
-    /// The files in its top directory.
+    /// Its files.
     pub files: Vec<String>,
 }
 
@@ -78,7 +78,7 @@ impl<'a> Client<'a> {
         Ok(Listing {
             commit: commit.to_owned(),
             files: names
-                .filter(|name| name.split('/').all(files::is_plain))
+                .filter(|name| files::is_below(name))
                 .map(str::to_owned)
                 .collect(),
         })

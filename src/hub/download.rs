@@ -30,40 +30,57 @@ pub(super) fn fetch(
     let (commit, published) = (listing.commit.as_str(), |file: &str| {
         listing.files.iter().any(|name| name == file)
     });
-    if !published(files::CONFIG) {
-        return Err(download
-            .client
-            .refusal("it publishes no config.json, so it is not a transformers model".into()));
-    }
-    let weights = files::weights(published);
-    if weights.is_none() && options.weights {
-        return Err(download.client.refusal(
-            "it publishes no weights that can be read: neither model.safetensors nor pytorch_model.bin, whole or sharded"
-                .into(),
-        ));
-    }
-
-    for file in files::small(published) {
-        download.file(commit, file)?;
-    }
-    let snapshot = download.repo.snapshot(commit);
-    for file in files::of_modules(&snapshot, options.weights, published)? {
-        download.file(commit, &file)?;
-    }
-    if let Some(weights) = weights.filter(|_| options.weights) {
-        let weights_path = download.file(commit, weights)?;
-        if files::is_index(weights) {
-            for shard in files::shards(&weights_path)? {
-                download.file(commit, &shard)?;
-            }
+    let root = download.repo.snapshot(commit);
+    let [modules, whole, index] = files::LISTS;
+    for list in [modules, whole, index] {
+        // An image model's parts matter where it is no model by itself.
+        if published(list) && (list != index || !published(files::CONFIG)) {
+            download.file(commit, list)?;
         }
     }
-    for file in files::candidates().filter(|file| !published(file)) {
-        download.repo.note_absent(commit, file);
+    for folder in files::folders(&root)? {
+        let config = folder.file(files::CONFIG);
+        if folder.config && !published(&config) {
+            return Err(download.client.refusal(format!(
+                "it publishes no {config}, so it is not a transformers model"
+            )));
+        }
+        for file in folder.small(published) {
+            download.file(commit, &file)?;
+        }
+        for file in folder.candidates().filter(|file| !published(file)) {
+            download.repo.note_absent(commit, &file);
+        }
+        if !(folder.weights && options.weights) {
+            continue;
+        }
+        let Some(weights) = folder.weights(&root, published) else {
+            return Err(download.client.refusal(format!(
+                "it publishes no weights that can be read{}: neither model.safetensors nor pytorch_model.bin, whole or sharded",
+                match folder.file("") {
+                    top if top.is_empty() => String::new(),
+                    below => format!(" in {below}"),
+                }
+            )));
+        };
+        if !published(&weights) {
+            return Err(download.client.refusal(format!(
+                "its config names the weights {weights}, which it does not publish"
+            )));
+        }
+        download.file(commit, &weights)?;
+        for shard in folder.shards(&root, &weights)? {
+            download.file(commit, &shard)?;
+        }
+    }
+    for list in [modules, whole] {
+        if !published(list) {
+            download.repo.note_absent(commit, list);
+        }
     }
     // Last, so that a branch never points at a commit less complete than the one before.
     download.repo.set_commit(model, commit)?;
-    Ok(snapshot)
+    Ok(root)
 }
 
 struct Download<'a> {

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// Where a model's parts are.
 #[derive(Clone, Debug)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     /// `config.json`, `generation_config.json` and the weights.
     pub model: PathBuf,
     /// The tokenizer's files.
@@ -19,10 +19,10 @@ pub(super) struct Directory {
     pub modules: Option<Modules>,
 }
 
-/// What diffusers lists the parts of an image model in.
-const DIFFUSERS: &str = "model_index.json";
-
 impl Directory {
+    /// What diffusers lists the parts of an image model in.
+    pub const DIFFUSERS: &str = "model_index.json";
+
     /// Finds them below `root`.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Directory {
     /// family.
     pub fn find(root: &Path) -> Result<Directory> {
         let modules = Modules::read(root)?;
-        let index = root.join(DIFFUSERS);
+        let index = root.join(Self::DIFFUSERS);
         let model = match &modules {
             Some(modules) => modules.transformer(),
             None if index.is_file() && !root.join("config.json").is_file() => {
@@ -44,6 +44,29 @@ impl Directory {
             modules,
         })
     }
+
+    /// The folders that files are read from, whether or not they are there yet. The model's own comes first.
+    pub fn folders(&self) -> Vec<Folder> {
+        let folder = |path, config, weights| Folder {
+            path,
+            config,
+            weights,
+        };
+        let mut folders = vec![folder(self.model.clone(), true, true)];
+        folders.extend(tokenizer_of(&self.model).map(|path| folder(path, false, false)));
+        let modules = self.modules.iter().flat_map(Modules::folders);
+        folders.extend(modules.map(|(path, weights)| folder(path, true, weights)));
+        folders
+    }
+}
+
+/// A folder that files are read from.
+pub(crate) struct Folder {
+    pub path: PathBuf,
+    /// It cannot do without a `config.json`.
+    pub config: bool,
+    /// It cannot do without weights.
+    pub weights: bool,
 }
 
 /// The text encoder of the family among the parts of an image model.
@@ -72,8 +95,10 @@ const TEXT_ENCODER: &str = "text_encoder";
 
 /// Where an image model's text encoder has its tokenizer: `tokenizer_2` is `text_encoder_2`'s.
 fn tokenizer_beside(model: &Path) -> Option<PathBuf> {
-    let whole = model.canonicalize().ok()?;
-    let number = whole.file_name()?.to_str()?.strip_prefix(TEXT_ENCODER)?;
-    let tokenizer = whole.with_file_name(format!("tokenizer{number}"));
-    tokenizer.is_dir().then_some(tokenizer)
+    tokenizer_of(&model.canonicalize().ok()?).filter(|tokenizer| tokenizer.is_dir())
+}
+
+fn tokenizer_of(model: &Path) -> Option<PathBuf> {
+    let number = model.file_name()?.to_str()?.strip_prefix(TEXT_ENCODER)?;
+    Some(model.with_file_name(format!("tokenizer{number}")))
 }

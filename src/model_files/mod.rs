@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use self::directory::Directory;
+pub(crate) use self::directory::Directory;
 use crate::checkpoint::Checkpoint;
 use crate::config::GenerationDefaults;
 use crate::embedding::{Embedding, Modules, Reading};

@@ -292,3 +292,195 @@ fn two_at_once_fetch_once() {
     );
     assert_eq!(transfers(&fixture.hub.requests()).len(), 1);
 }
+
+/// Files and folders below a directory, in order.
+fn tree(directory: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    for name in names(directory) {
+        let path = directory.join(&name);
+        match path.is_dir() {
+            true => files.extend(tree(&path).iter().map(|file| format!("{name}/{file}"))),
+            false => files.push(name),
+        }
+    }
+    files
+}
+
+#[test]
+fn sentence_transformers_come_with_all_their_folders() {
+    let modules = br#"[
+        {"idx": 0, "name": "0", "path": "0_Transformer", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+        {"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"},
+        {"idx": 3, "name": "3", "path": "3_Normalize", "type": "sentence_transformers.models.Normalize"}]"#;
+    let (encoder, dense) = (weights(3001), weights(2003));
+    let mut fixture = Fixture::new();
+    let published: [(&str, &[u8]); 13] = [
+        ("README.md", b"read me"),
+        ("0_Transformer/config.json", CONFIG),
+        ("0_Transformer/model.safetensors", &encoder),
+        (
+            "0_Transformer/sentence_bert_config.json",
+            b"{\"max_seq_length\": 256}",
+        ),
+        ("0_Transformer/spiece.model", b"pieces"),
+        (
+            "1_Pooling/config.json",
+            b"{\"pooling_mode_mean_tokens\": true}",
+        ),
+        ("2_Dense/config.json", b"{\"in_features\": 8}"),
+        ("2_Dense/model.safetensors", &dense),
+        ("2_Dense/pytorch_model.bin", b"pickle"),
+        ("config_sentence_transformers.json", b"{\"prompts\": {}}"),
+        ("model.safetensors", b"of something else"),
+        ("modules.json", modules),
+        ("onnx/model.onnx", b"onnx"),
+    ];
+    fixture.hub.publish("org/sentences", 'e', &published);
+
+    // What tokenizes needs no weights.
+    fixture.options.weights = false;
+    let directory = fixture.resolve("org/sentences").unwrap();
+    assert!(!directory.join("2_Dense/model.safetensors").exists());
+    fixture.options.weights = true;
+    fixture.options.offline = true;
+    assert_contains(
+        &fixture.error("org/sentences"),
+        &["missing: 0_Transformer/model.safetensors, 2_Dense/model.safetensors"],
+    );
+    fixture.options.offline = false;
+    assert_eq!(fixture.resolve("org/sentences").unwrap(), directory);
+    assert_eq!(
+        tree(&directory),
+        [
+            "0_Transformer/config.json",
+            "0_Transformer/model.safetensors",
+            "0_Transformer/sentence_bert_config.json",
+            "0_Transformer/spiece.model",
+            "1_Pooling/config.json",
+            "2_Dense/config.json",
+            "2_Dense/model.safetensors",
+            "config_sentence_transformers.json",
+            "modules.json",
+        ]
+    );
+    for (file, bytes) in published {
+        if directory.join(file).exists() {
+            assert_eq!(
+                std::fs::read(directory.join(file)).unwrap(),
+                bytes,
+                "{file}"
+            );
+        }
+    }
+    fixture.hub.requests();
+    assert_eq!(fixture.resolve("org/sentences").unwrap(), directory);
+    assert!(fixture.hub.requests().is_empty(), "all was settled");
+    let model = &hub::cached(&fixture.options).unwrap()[0];
+    assert_eq!(
+        (model.id.as_str(), model.kind.as_deref()),
+        ("org/sentences", Some("t5"))
+    );
+    assert!(model.usable() && model.size > 5000, "{model:?}");
+
+    // A list that leads elsewhere is not followed.
+    let elsewhere = br#"[{"idx": 0, "name": "0", "path": "../..", "type": "sentence_transformers.models.Transformer"}]"#;
+    let files: [(&str, &[u8]); 2] = [("config.json", CONFIG), ("modules.json", elsewhere)];
+    fixture.hub.publish("org/bad", 'd', &files);
+    assert_contains(
+        &fixture.error("org/bad"),
+        &["modules.json", "not in this directory"],
+    );
+}
+
+#[test]
+fn the_text_encoder_of_an_image_model_is_what_is_fetched() {
+    let index = br#"{"_class_name": "FluxPipeline", "text_encoder": ["transformers", "CLIPTextModel"],
+        "text_encoder_2": ["transformers", "T5EncoderModel"], "tokenizer_2": ["transformers", "T5TokenizerFast"]}"#;
+    let shard = weights(2003);
+    let shards = br#"{"weight_map": {"x": "model-1.safetensors"}}"#;
+    let fixture = Fixture::new();
+    fixture.hub.publish(
+        "org/image",
+        'e',
+        &[
+            ("model_index.json", index),
+            ("text_encoder/config.json", b"{}"),
+            ("text_encoder/model.safetensors", b"clip"),
+            ("text_encoder_2/config.json", CONFIG),
+            ("text_encoder_2/model-1.safetensors", &shard),
+            ("text_encoder_2/model.safetensors.index.json", shards),
+            ("tokenizer_2/spiece.model", b"pieces"),
+            ("tokenizer_2/tokenizer.json", b"{}"),
+            ("tokenizer_2/tokenizer_config.json", b"{\"a\": 1}"),
+            ("transformer/config.json", b"{}"),
+            ("transformer/model.safetensors", b"large"),
+        ],
+    );
+    let directory = fixture.resolve("org/image").unwrap();
+    assert_eq!(
+        tree(&directory),
+        [
+            "model_index.json",
+            "text_encoder_2/config.json",
+            "text_encoder_2/model-1.safetensors",
+            "text_encoder_2/model.safetensors.index.json",
+            "tokenizer_2/tokenizer.json",
+            "tokenizer_2/tokenizer_config.json",
+        ]
+    );
+    fixture.hub.requests();
+    assert_eq!(fixture.resolve("org/image").unwrap(), directory);
+    assert!(fixture.hub.requests().is_empty(), "all was settled");
+}
+
+#[test]
+fn weights_may_have_another_name_and_shards_a_folder() {
+    let shard = weights(2003);
+    let fixture = Fixture::new();
+    fixture.hub.publish(
+        "org/named",
+        'e',
+        &[
+            (
+                "config.json",
+                br#"{"model_type": "t5", "transformers_weights": "ema.safetensors"}"#,
+            ),
+            ("ema.safetensors", b"ema"),
+            ("model.safetensors", b"others"),
+        ],
+    );
+    let directory = fixture.resolve("org/named").unwrap();
+    assert_eq!(tree(&directory), ["config.json", "ema.safetensors"]);
+    let files: [(&str, &[u8]); 2] = [
+        (
+            "config.json",
+            br#"{"transformers_weights": "gone.safetensors"}"#,
+        ),
+        ("model.safetensors", b"others"),
+    ];
+    fixture.hub.publish("org/gone", 'd', &files);
+    assert_contains(
+        &fixture.error("org/gone"),
+        &["gone.safetensors", "does not publish"],
+    );
+
+    fixture.hub.publish(
+        "org/folder",
+        'f',
+        &[
+            ("config.json", CONFIG),
+            ("parts/1.safetensors", &shard),
+            (
+                "model.safetensors.index.json",
+                br#"{"weight_map": {"x": "./parts/1.safetensors"}}"#,
+            ),
+        ],
+    );
+    let directory = fixture.resolve("org/folder").unwrap();
+    assert_eq!(
+        std::fs::read(directory.join("parts/1.safetensors")).unwrap(),
+        shard
+    );
+    assert_eq!(fixture.resolve("org/folder").unwrap(), directory);
+}
