@@ -27,6 +27,7 @@ pub mod config;
 pub mod embedded;
 pub mod embedding;
 pub mod error;
+mod foreign;
 pub mod generate;
 pub mod gpu;
 pub mod hub;

@@ -8,7 +8,7 @@ use super::index::{below, shards};
 use super::pytorch::PytorchFile;
 use super::safetensors::{MEMORY, SafetensorsFile};
 use super::{Tensor, TensorSource};
-use crate::{Error, Result};
+use crate::{Error, Result, foreign};
 
 /// Weight files by preference: the name of a single file and of an index of several.
 const FORMATS: [(&str, &str, Open); 2] = [
@@ -21,32 +21,6 @@ const FORMATS: [(&str, &str, Open); 2] = [
         "pytorch_model.bin",
         "pytorch_model.bin.index.json",
         |path| Ok(Box::new(PytorchFile::open(path)?)),
-    ),
-];
-
-/// Endings of files that are something else, and what to do about it.
-const FOREIGN: [(&str, &str); 7] = [
-    (
-        ".h5",
-        "TensorFlow's: have transformers 4 load it with from_tf=True and save_pretrained it",
-    ),
-    (
-        ".msgpack",
-        "Flax's: have transformers 4 load it with from_flax=True and save_pretrained it",
-    ),
-    (".gguf", "llama.cpp's: use the model that it was made from"),
-    (
-        ".onnx",
-        "ONNX Runtime's: use the model that it was made from",
-    ),
-    (".ot", "rust-bert's: use the model that it was made from"),
-    (
-        "adapter_model.safetensors",
-        "an adapter's: merge it into its model with peft and save_pretrained that",
-    ),
-    (
-        "adapter_model.bin",
-        "an adapter's: merge it into its model with peft and save_pretrained that",
     ),
 ];
 
@@ -168,16 +142,6 @@ impl TensorSource for Checkpoint {
 
 /// Says what was looked for, and what is there instead.
 fn no_weights(dir: &Path) -> Error {
-    let mut files: Vec<String> = std::fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
-    files.sort();
-    let foreign = files.iter().find_map(|file| {
-        let (_, what) = FOREIGN.iter().find(|(ending, _)| file.ends_with(ending))?;
-        Some(format!("; {file} is not read, it is {what}"))
-    });
     let supported: Vec<&str> = FORMATS
         .iter()
         .flat_map(|(single, index, _)| [*single, *index])
@@ -185,9 +149,9 @@ fn no_weights(dir: &Path) -> Error {
     Error::File {
         path: dir.to_owned(),
         message: format!(
-            "no weights here: looked for {}{}",
+            "no weights here: looked for {}; {}",
             supported.join(", "),
-            foreign.unwrap_or_default()
+            foreign::holds(dir)
         ),
     }
 }

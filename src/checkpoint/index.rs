@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Error, Result};
+use crate::{Error, Result, foreign};
 
 /// The files that the index at `path` names, relative to it, in the order in which they are read: by name, a tensor of
 /// several files being that of the last. Which tensor it says to be where is of no consequence, as in transformers.
@@ -18,6 +18,7 @@ pub(crate) fn shards(path: &Path) -> Result<Vec<String>> {
         path: path.to_owned(),
         source,
     })?;
+    foreign::check(path, &text)?;
     let index: Value = serde_json::from_slice(&text)
         .map_err(|error| fault(format!("not a JSON index of shards: {error}")))?;
     let map = index["weight_map"]

@@ -9,8 +9,9 @@ use rawzip::{CompressionMethod, ZipArchive};
 use super::bytes::Bytes;
 use super::pickle::{Object, Pickle, Ref};
 use super::pytorch_tensor::{Entry, Layout, Storage, View, storages};
+use super::safetensors::SafetensorsFile;
 use super::{DType, Tensor, TensorSource};
-use crate::{Error, Result};
+use crate::{Error, Result, foreign};
 
 /// An open file of `torch.save`: its pickle read and checked, its storages left where they lie.
 pub(super) struct PytorchFile {
@@ -18,6 +19,9 @@ pub(super) struct PytorchFile {
     /// Tensors of numbers, and what the others are.
     tensors: BTreeMap<String, Result<Entry, String>>,
 }
+
+/// How files since PyTorch 1.6 begin: as zip archives do.
+const ZIP: &[u8] = b"PK\x03\x04";
 
 /// How files before PyTorch 1.6 begin: a pickle of their magic number.
 const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
@@ -30,11 +34,29 @@ impl PytorchFile {
         })
     }
 
+    /// Whether these bytes begin as such a file does: its zip with the pickle.
+    pub fn is_one(bytes: &[u8]) -> bool {
+        let start = &bytes[..bytes.len().min(128)];
+        let pickle = b"/data.pkl";
+        bytes.starts_with(MAGIC)
+            || bytes.starts_with(ZIP) && start.windows(pickle.len()).any(|part| part == pickle)
+    }
+
     fn parse(bytes: Bytes) -> Result<Self, String> {
         let (pickle, storages, layout) = if bytes.starts_with(MAGIC) {
             read_legacy(&bytes)?
-        } else {
+        } else if bytes.starts_with(ZIP) {
             read_zip(&bytes)?
+        } else if SafetensorsFile::is_one(&bytes) {
+            return Err("no PyTorch file but safetensors: call it model.safetensors".into());
+        } else {
+            return Err(match foreign::instead_of_weights(&bytes) {
+                Some(what) => format!("no PyTorch file, it is {what}"),
+                None => format!(
+                    "no PyTorch file ({} bytes): truncated or corrupt, fetch it again",
+                    bytes.len()
+                ),
+            });
         };
         let Object::Dict(items) = pickle.get(pickle.root) else {
             return Err(format!("{NO_TENSORS}: save the model's state_dict"));

@@ -8,8 +8,9 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors};
 
 use super::bytes::Bytes;
+use super::pytorch::PytorchFile;
 use super::{DType, Tensor, TensorSource};
-use crate::{Error, Result};
+use crate::{Error, Result, foreign};
 
 /// What a file that is no file goes by in messages.
 pub(super) const MEMORY: &str = "(embedded model)";
@@ -36,14 +37,31 @@ impl SafetensorsFile {
         Self::parse(Path::new(MEMORY), Bytes::Memory(bytes))
     }
 
+    /// Whether these bytes begin as such a file does: with the length of the JSON that follows.
+    pub fn is_one(bytes: &[u8]) -> bool {
+        let header = || {
+            let (length, rest) = bytes.split_first_chunk::<8>()?;
+            rest.get(..usize::try_from(u64::from_le_bytes(*length)).ok()?)
+        };
+        header().is_some_and(|header| {
+            header.starts_with(b"{") && header.trim_ascii_end().ends_with(b"}")
+        })
+    }
+
     fn parse(path: &Path, bytes: Bytes) -> Result<Self> {
         let (header, metadata) = match SafeTensors::read_metadata(&bytes) {
             Ok(parsed) => parsed,
             Err(error) => {
-                let found = bytes.len();
-                let message = format!(
-                    "not a whole safetensors file ({error}; {found} bytes): truncated or corrupt, fetch it again"
-                );
+                let message = match foreign::instead_of_weights(&bytes) {
+                    _ if PytorchFile::is_one(&bytes) => {
+                        "no safetensors file but PyTorch's: call it pytorch_model.bin".into()
+                    }
+                    Some(what) => format!("no safetensors file, it is {what}"),
+                    None => format!(
+                        "not a whole safetensors file ({error}; {} bytes): truncated or corrupt, fetch it again",
+                        bytes.len()
+                    ),
+                };
                 return Err(Error::File {
                     path: path.to_owned(),
                     message,

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::GenerationConfig;
-use crate::{Error, Result};
+use crate::{Error, Result, foreign};
 
 /// A model's own generation options, and what its files say that they do not follow.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -138,6 +138,7 @@ pub(super) fn read_object(path: &Path) -> Result<Map<String, Value>> {
         path: path.into(),
         source,
     })?;
+    foreign::check(path, &text)?;
     serde_json::from_slice(&text).map_err(|error| Error::File {
         path: path.into(),
         message: format!("not a JSON object: {error}"),

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
-use crate::{Error, Result};
+use crate::{Error, Result, foreign};
 
 /// Which member of the family a `config.json` names; they differ in defaults, in who owns the relative position bias
 /// and in whether logits are scaled.
@@ -103,9 +103,14 @@ impl T5Config {
     /// # Errors
     /// [`Error::File`] with what [`T5Config::from_json`] says, [`Error::Io`] where the file cannot be read.
     pub fn from_file(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
+        let text = std::fs::read(path).map_err(|source| Error::Io {
             path: path.to_owned(),
             source,
+        })?;
+        foreign::check(path, &text)?;
+        let text = String::from_utf8(text).map_err(|_| Error::File {
+            path: path.to_owned(),
+            message: "not UTF-8".into(),
         })?;
         Self::from_json(&text).map_err(|error| Error::File {
             path: path.to_owned(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{Error, Result};
+use crate::{Error, Result, foreign};
 
 /// The file's content; `None` where there is no such file.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
@@ -19,6 +19,7 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
             });
         }
     };
+    foreign::check(path, &text)?;
     serde_json::from_slice(&text).map(Some).map_err(|error| {
         at(
             path,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::embedding::Modules;
-use crate::{Error, Result};
+use crate::{Error, Result, foreign};
 
 /// Where a model's parts are.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ impl Directory {
         let index = root.join(Self::DIFFUSERS);
         let model = match &modules {
             Some(modules) => modules.transformer(),
-            None if index.is_file() && !root.join("config.json").is_file() => {
+            None if index.is_file() && !root.join(CONFIG).is_file() => {
                 root.join(text_encoder(&index)?)
             }
             None => root.to_owned(),
@@ -58,6 +58,21 @@ impl Directory {
         folders.extend(modules.map(|(path, weights)| folder(path, true, weights)));
         folders
     }
+
+    /// The model's `config.json`.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is none, with what the directory holds instead.
+    pub fn config(&self) -> Result<PathBuf> {
+        let path = self.model.join(CONFIG);
+        match path.is_file() {
+            true => Ok(path),
+            false => Err(Error::File {
+                path: self.model.clone(),
+                message: format!("no {CONFIG} here: {}", foreign::holds(&self.model)),
+            }),
+        }
+    }
 }
 
 /// A folder that files are read from.
@@ -68,6 +83,8 @@ pub(crate) struct Folder {
     /// It cannot do without weights.
     pub weights: bool,
 }
+
+const CONFIG: &str = "config.json";
 
 /// The text encoder of the family among the parts of an image model.
 fn text_encoder(index: &Path) -> Result<String> {

@@ -11,7 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::GenerationDefaults;
 use crate::embedding::{Embedding, Modules, Reading};
 use crate::tokenizer::Tokenizer;
-use crate::{Error, GenerationConfig, Result, T5Config};
+use crate::{Error, GenerationConfig, Result, T5Config, foreign};
 
 /// A model's files, each read when it is asked for: a directory without weights still tokenizes.
 #[derive(Clone, Debug)]
@@ -65,12 +65,13 @@ impl ModelFiles {
     pub fn config_json(&self) -> Result<Map<String, Value>> {
         match &self.0 {
             Place::Directory(directory) => {
-                let path = directory.model.join("config.json");
-                let text = std::fs::read_to_string(&path).map_err(|source| Error::Io {
+                let path = directory.config()?;
+                let text = std::fs::read(&path).map_err(|source| Error::Io {
                     path: path.clone(),
                     source,
                 })?;
-                serde_json::from_str(&text).map_err(|error| Error::File {
+                foreign::check(&path, &text)?;
+                serde_json::from_slice(&text).map_err(|error| Error::File {
                     path,
                     message: format!("not a JSON object: {error}"),
                 })
@@ -86,9 +87,7 @@ impl ModelFiles {
     /// As [`T5Config::from_file`].
     pub fn config(&self) -> Result<T5Config> {
         match &self.0 {
-            Place::Directory(directory) => {
-                T5Config::from_file(&directory.model.join("config.json"))
-            }
+            Place::Directory(directory) => T5Config::from_file(&directory.config()?),
             #[cfg(feature = "embedded-model")]
             Place::Embedded => T5Config::from_json(crate::embedded::CONFIG),
         }
@@ -197,9 +196,16 @@ impl ModelFiles {
                     let method = quantisation["quant_method"].as_str();
                     return Err(Error::quantised(method.unwrap_or("quantization_config")));
                 }
-                match named_weights(&config) {
-                    Some(name) => Checkpoint::open_named(&directory.model, name),
-                    None => Checkpoint::open(&directory.model),
+                let weights = match named_weights(&config) {
+                    Some(name) => Checkpoint::open_named(&directory.model, name)?,
+                    None => Checkpoint::open(&directory.model)?,
+                };
+                match foreign::adapter_beside(&directory.model) {
+                    None => Ok(weights),
+                    Some(message) => Err(Error::File {
+                        path: directory.model.clone(),
+                        message,
+                    }),
                 }
             }
             #[cfg(feature = "embedded-model")]

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use self::bytes::ByteVocabulary;
 use self::pipeline::Pipeline;
 use self::settings::{Class, Header, Settings, SettingsFiles};
-use crate::{Error, Result};
+use crate::{Error, Result, foreign};
 
 /// A model's tokenizer.
 pub struct Tokenizer {
@@ -107,6 +107,9 @@ impl Tokenizer {
                 Pipeline::from_json(&path, &text, &header.model, &settings)?
             }
             (None, Some((vocabulary, merges)), pieces) if has_pairs || pieces.is_none() => {
+                for file in [&vocabulary, &merges] {
+                    read(file)?;
+                }
                 byte_pair::read(&vocabulary, &merges, &settings)?
             }
             (None, _, Some(path)) => sentence_piece::read(&path, &read(&path)?, &settings)?,
@@ -230,13 +233,8 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         path: path.to_owned(),
         source,
     })?;
-    match bytes.starts_with(b"version https://git-lfs") {
-        true => Err(fault(
-            path,
-            "a Git LFS pointer in place of the file: run git lfs pull there, or fetch the model by its name".into(),
-        )),
-        false => Ok(bytes),
-    }
+    foreign::check(path, &bytes)?;
+    Ok(bytes)
 }
 
 fn json<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T> {

@@ -4,6 +4,7 @@ mod checkpoint;
 mod config;
 mod directories;
 mod embedding;
+mod foreign;
 mod parameters;
 mod pytorch;
 mod tensors;

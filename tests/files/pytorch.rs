@@ -80,7 +80,7 @@ fn files_that_cannot_be_read_say_why() {
         let error = refused(file);
         assert!(error.contains(why), "{file}: {error}");
     }
-    for bytes in [&b""[..], b"\x80\x02}.", b"<!DOCTYPE html><html></html>"] {
+    for bytes in [&b""[..], b"\x80\x02}."] {
         let error = open(bytes).err().expect("an error");
         assert!(error.contains("fetch it again"), "{error}");
     }

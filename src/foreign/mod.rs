@@ -1,0 +1,8 @@
+//! What is in a model's place and is none: files and directories known by their marks, so that errors can say what they
+//! are and what to do.
+
+mod directory;
+mod file;
+
+pub(crate) use directory::{adapter_beside, holds};
+pub(crate) use file::{check, instead_of_weights};
