@@ -107,8 +107,11 @@ fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 const CONFIG: (&str, &str) = ("config.json", r#"{"model_type": "t5"}"#);
 
+/// A file and what is in it.
+type File<'a> = (&'a str, &'a str);
+
 /// Directories that are no model, and what is said of them, with a config beside and without.
-const NO_MODELS: [(&[(&str, &str)], &[&str]); 24] = [
+const NO_MODELS: [(&[File<'_>], &[&str]); 24] = [
     (
         &[
             (
