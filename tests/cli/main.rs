@@ -13,6 +13,7 @@ mod everyday;
 mod inside;
 mod inspect;
 mod jsonl;
+mod languages;
 mod lines;
 mod not_finite;
 mod random;
