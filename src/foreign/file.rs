@@ -51,7 +51,7 @@ const POINTERS: [(&[u8], &str); 4] = [
 /// What a file is, where its first bytes tell that it is no file of a model's; "is" fits in front.
 fn is(bytes: &[u8]) -> Option<String> {
     if bytes.is_empty() {
-        return Some("empty: fetch it again".into());
+        return Some("empty, truncated to nothing: fetch it again".into());
     }
     if bytes.iter().take(1 << 16).all(|&byte| byte == 0) {
         return Some("full of zeros: its download broke off, fetch it again".into());
