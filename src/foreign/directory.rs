@@ -132,6 +132,16 @@ pub(crate) fn holds(dir: &Path) -> String {
         .unwrap_or_else(|| directory.list())
 }
 
+/// For messages: what a model of this id publishes in place of the files that it should, if that is known.
+#[cfg(feature = "hub")]
+pub(crate) fn publishes(id: &str, files: &[String]) -> Option<String> {
+    let mut names = files.to_vec();
+    names.sort();
+    let dir = Path::new(id);
+    let directory = Directory { dir, names };
+    directory.adapter().or_else(|| directory.named_otherwise())
+}
+
 struct Directory<'a> {
     dir: &'a Path,
     /// Sorted.
@@ -161,26 +171,32 @@ impl Directory<'_> {
 
     /// peft's, or that of AdapterHub's library.
     fn adapter(&self) -> Option<String> {
-        if !self.has(ADAPTER_CONFIG) {
-            let file = self.ending(&ADAPTERS)?;
-            return Some(format!(
-                "{file} is an adapter and no model: merge it into its model with peft and save_pretrained that"
-            ));
+        let weights = self.ending(&ADAPTERS);
+        if !self.has(ADAPTER_CONFIG) && weights.is_none() {
+            return None;
         }
         let config = json(&self.dir.join(ADAPTER_CONFIG)).unwrap_or_default();
         let text = |name: &str| config.get(name).and_then(Value::as_str);
-        let base = text("base_model_name_or_path").or_else(|| text("model_name"));
-        let base = base.unwrap_or("a model that its config does not name");
-        let Some(kind) = text("peft_type") else {
-            return Some(format!(
-                "it holds an adapter of {base} and no model: merge it with the library that trained it and save_pretrained \
-                 the model"
-            ));
+        let said = |before: &str, text: Option<&str>, after: &str| match text {
+            Some(text) => format!("{before}{text}{after}"),
+            None => String::new(),
         };
-        let what = format!("it holds an adapter ({kind}) of {base} and no model");
-        if PROMPTS.contains(&kind) {
+        let kind = text("peft_type");
+        let base = text("base_model_name_or_path").or_else(|| text("model_name"));
+        let what = format!(
+            "it holds an adapter{}{}{} and no model",
+            said(" (", kind, ")"),
+            said(" of ", base, ""),
+            said(" in ", weights, "")
+        );
+        if kind.is_some_and(|kind| PROMPTS.contains(&kind)) {
             return Some(format!(
                 "{what}, of a kind that cannot be merged into its weights: not supported"
+            ));
+        }
+        if kind.is_none() && weights.is_none() {
+            return Some(format!(
+                "{what}: merge it with the library that trained it and save_pretrained the model"
             ));
         }
         Some(format!(

@@ -4,5 +4,7 @@
 mod directory;
 mod file;
 
+#[cfg(feature = "hub")]
+pub(crate) use directory::publishes;
 pub(crate) use directory::{adapter_beside, holds};
 pub(crate) use file::{check, instead_of_weights};

@@ -10,6 +10,7 @@ use super::names::ModelId;
 use super::options::Options;
 use super::retry::retrying;
 use super::transfer::Transfer;
+use crate::foreign;
 
 /// Fetches what is needed of `model`, at `commit` or at what its revision stands for now, and returns the snapshot.
 /// `again` asks for files of another size than the hub's, too, and not only for missing ones.
@@ -30,6 +31,10 @@ pub(super) fn fetch(
     let (commit, published) = (listing.commit.as_str(), |file: &str| {
         listing.files.iter().any(|name| name == file)
     });
+    let instead = match foreign::publishes(&model.id, &listing.files) {
+        Some(what) => format!("; {what}"),
+        None => String::new(),
+    };
     let root = download.repo.snapshot(commit);
     let [modules, whole, index] = files::LISTS;
     for list in [modules, whole, index] {
@@ -42,7 +47,7 @@ pub(super) fn fetch(
         let config = folder.file(files::CONFIG);
         if folder.config && !published(&config) {
             return Err(download.client.refusal(format!(
-                "it publishes no {config}, so it is not a transformers model"
+                "it publishes no {config}, so it is not a transformers model{instead}"
             )));
         }
         for file in folder.small(published) {
@@ -56,7 +61,7 @@ pub(super) fn fetch(
         }
         let Some(weights) = folder.weights(&root, published) else {
             return Err(download.client.refusal(format!(
-                "it publishes no weights that can be read{}: neither model.safetensors nor pytorch_model.bin, whole or sharded",
+                "it publishes no weights that can be read{}: neither model.safetensors nor pytorch_model.bin, whole or sharded{instead}",
                 match folder.file("") {
                     top if top.is_empty() => String::new(),
                     below => format!(" in {below}"),

@@ -144,7 +144,20 @@ fn shards_come_by_their_index_and_bin_only_without_safetensors() {
     );
     assert_contains(
         &fixture.error("org/flax"),
-        &["org/flax", "publishes no weights that can be read"],
+        &[
+            "org/flax",
+            "publishes no weights that can be read",
+            "Flax's",
+        ],
+    );
+    fixture.hub.publish(
+        "org/lora",
+        '5',
+        &[("adapter_config.json", b"{}"), ("adapter_model.bin", b"a")],
+    );
+    assert_contains(
+        &fixture.error("org/lora"),
+        &["org/lora", "an adapter", "from_pretrained(\"org/lora\")"],
     );
     fixture
         .hub
