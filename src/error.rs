@@ -53,7 +53,7 @@ pub enum Error {
         found: Vec<usize>,
     },
     /// A weight that is no number, or that the type that weights are kept in cannot hold.
-    #[error("tensor {name} holds {value} at {index:?}, {remedy}")]
+    #[error("tensor {name} holds {} at {index:?}, {remedy}", brief(*value))]
     Weight {
         /// The tensor's name in the checkpoint.
         name: String,
@@ -172,6 +172,16 @@ impl Error {
             source,
         }
     }
+}
+
+/// A number with the digits that it needs, as f32 where it is one.
+fn brief(value: f64) -> String {
+    let single = value as f32;
+    let text = match f64::from(single) == value {
+        true => format!("{single:?}"),
+        false => format!("{value:?}"),
+    };
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
 /// Shorthand for results of this crate.

@@ -43,7 +43,8 @@ impl Model {
     /// Uploads the parameters, kept as `dtype` on the GPU. `progress` is told the bytes done and in all.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] when the model does not fit the adapter; [`Error::Unsupported`] for heads wider than 256.
+    /// [`Error::TooLarge`] when the model does not fit the adapter; [`Error::Unsupported`] for heads wider than 256;
+    /// [`Error::Weight`] for a weight that is no number or that `dtype` cannot hold.
     pub fn load(
         gpu: &Arc<Gpu>,
         config: &T5Config,

@@ -1,6 +1,7 @@
 //! What is not a number is told at the request that has it, and no command takes it for an answer.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use t5_gpu::checkpoint::write_safetensors;
@@ -99,4 +100,40 @@ fn without_jsonl_it_is_an_error_that_names_the_text() {
     assert_not_finite(&message, "the logits");
     let mut command = t5_gpu(["generate", "--max-new-tokens", "2", "one"]);
     assert!(!stdout(command.args(model_args)).is_empty());
+}
+
+/// Told when the model is loaded, before any text is read.
+#[test]
+fn a_weight_that_the_type_cannot_hold_is_named() {
+    let model = TempDir::new().unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoints/t5");
+    for file in ["config.json", "generation_config.json", "model.safetensors"] {
+        fs::copy(fixture.join(file), model.path().join(file)).unwrap();
+    }
+    let path = model.path().join("model.safetensors");
+    let name = "encoder.block.0.layer.1.DenseReluDense.wo.weight";
+    let mut bytes = fs::read(&path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let tensor = file.tensor(name).unwrap();
+    assert_eq!(tensor.dtype(), safetensors::Dtype::F32);
+    let at = tensor.data().as_ptr() as usize - bytes.as_ptr() as usize;
+    bytes[at..at + 4].copy_from_slice(&3e38f32.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    let command = |dtype| {
+        let mut command = t5_gpu([
+            "generate",
+            "--jsonl",
+            "--dtype",
+            dtype,
+            "--max-new-tokens",
+            "2",
+        ]);
+        command.args(["--model", text(model.path())]);
+        command.write_stdin("{\"input_ids\":[5,1]}\n");
+        command
+    };
+    let message = error(&mut command("f16"));
+    for word in [name, "holds 3e38 at [0, 0]", "f16", "--dtype f32"] {
+        assert!(message.contains(word), "no \"{word}\" in: {message}");
+    }
 }
