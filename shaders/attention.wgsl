@@ -14,7 +14,7 @@ var<workgroup> partial: array<f32, THREADS>;
 var<workgroup> running_max: array<f32, TQ>;
 var<workgroup> running_sum: array<f32, TQ>;
 var<workgroup> rescale: array<f32, TQ>;
-var<workgroup> spans: array<vec4<f32>, TQ * THREADS>;
+var<workgroup> spans: array<vec4<f32>, THREADS>;
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
@@ -39,14 +39,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         var score: array<f32, TQ>;
         if (t < here.keys) {
             let at = key_at(here, t);
-            for (var c = 0u; c < D4; c++) {
+            // A bound that drivers do not know: written out, the loop would read all of the key at once.
+            for (var c = 0u; c < params.head4; c++) {
                 let key = load_key(here, at, t, c);
-                for (var i = 0u; i < TQ; i++) {
+                for (var i = 0u; i < TQ; i++) { // unrolled
                     score[i] += dot(query[i * D4 + c], key);
                 }
             }
         }
-        for (var i = 0u; i < TQ; i++) {
+        for (var i = 0u; i < TQ; i++) { // unrolled
             var s = MASKED;
             if (t < here.keys && is_visible(here, i, t)) {
                 s = score[i] + bias_of(here, i, t);
@@ -87,7 +88,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         }
         workgroupBarrier();
 
-        for (var i = 0u; i < TQ; i++) {
+        for (var i = 0u; i < TQ; i++) { // unrolled
             acc[i] *= rescale[i];
         }
         if (span < SPANS) {
@@ -99,7 +100,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                 }
                 let t = start + j;
                 let value = load_value(here, key_at(here, t), t, column);
-                for (var i = 0u; i < TQ; i++) {
+                for (var i = 0u; i < TQ; i++) { // unrolled
                     acc[i] += weight[i * THREADS + j] * value;
                 }
             }
@@ -107,17 +108,18 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         workgroupBarrier();
     }
 
-    for (var i = 0u; i < TQ; i++) {
-        spans[i * THREADS + local] = acc[i];
-    }
-    workgroupBarrier();
-    for (var i = local; i < TQ * D4; i += THREADS) {
-        var sum = vec4<f32>();
-        for (var s = 0u; s < SPANS; s++) {
-            sum += spans[(i / D4) * THREADS + s * D4 + i % D4];
+    for (var i = 0u; i < TQ; i++) { // unrolled
+        spans[local] = acc[i];
+        workgroupBarrier();
+        for (var c = local; c < D4; c += THREADS) {
+            var sum = vec4<f32>();
+            for (var s = 0u; s < SPANS; s++) {
+                sum += spans[s * D4 + c];
+            }
+            // A query that sees no key gives zeros.
+            let total = running_sum[i];
+            store(here, i, c, sum / select(total, 1.0, total == 0.0));
         }
-        // A query that sees no key gives zeros.
-        let total = running_sum[i / D4];
-        store(here, i / D4, i % D4, sum / select(total, 1.0, total == 0.0));
+        workgroupBarrier();
     }
 }

@@ -18,6 +18,7 @@ struct Params {
     max_distance: i32,
     rows: u32,
     heads: u32,
+    head4: u32,        // D4, for those who do not want it known
 }
 
 struct Row {

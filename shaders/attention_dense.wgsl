@@ -14,6 +14,7 @@ struct Params {
     v_offset4: u32,
     out_row4: u32,
     max_distance: i32,
+    head4: u32,          // D4, for those who do not want it known
 }
 
 var<immediate> params: Params;

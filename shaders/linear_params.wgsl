@@ -2,7 +2,7 @@
 // weights, binding 1, and the gain, binding 2.
 // norm(x) is T5LayerNorm, x * rsqrt(mean(x^2) + eps) * gain, where const NORM is set; else x itself.
 // Widths are padded with zeros to multiples of 16, so rows are whole loads; `width` is the true one, for the mean.
-// x itself, and how it meets the weights, is the business of product_float.wgsl or product_int8.wgsl.
+// x itself, and how it meets the weights, is the business of terms_*.wgsl, or on software adapters of product_*.wgsl.
 
 struct Params {
     m: u32,           // rows of x
@@ -15,6 +15,7 @@ struct Params {
     width: f32,
     first: u32,       // row of x that row 0 of out is computed from
     share: u32,       // BEST: number of these weights' first share
+    row_groups: u32,  // blocks of rows a workgroup of matvec.wgsl
 }
 
 var<immediate> params: Params;

@@ -1,64 +1,93 @@
-// Linear layer for many rows: blocks of x and of the weights go through workgroup memory, each thread keeps a TM x TN
-// block of outputs in registers. A workgroup computes (TM * THREADS_M) x (TN * THREADS_N) outputs and walks K in steps
-// of 16. Twin: src/reference/linear.rs
+// Linear layer for many rows: blocks of x and of the weights go through workgroup memory, LANES loads of K at a time, while the
+// next ones are read. Each lane of a group multiplies one of these loads, for an M_TILE x N_TILE block of outputs; a workgroup
+// has GROUPS_M x GROUPS_N groups. Twin: src/reference/linear.rs
 
-const BM: u32 = TM * THREADS_M;
-const BN: u32 = TN * THREADS_N;
-const THREADS: u32 = THREADS_M * THREADS_N;
-// Loads a row of a block.
-const BK: u32 = 4u / VECTORS;
+const GROUPS: u32 = GROUPS_M * GROUPS_N;
+const BM: u32 = GROUPS_M * M_TILE;
+const BN: u32 = GROUPS_N * N_TILE;
 // One place of padding a row keeps neighbouring rows out of each other's memory banks.
-const ROW: u32 = BK + 1u;
-// A thread's loads of each block.
-const X_LOADS: u32 = (BM * BK + THREADS - 1u) / THREADS;
-const W_LOADS: u32 = (BN * BK + THREADS - 1u) / THREADS;
+const ROW: u32 = LANES * TERMS + 1u;
 
 var<workgroup> x_block: array<Input, BM * ROW>;
-var<workgroup> w_block: array<vec4<u32>, BN * ROW>;
-var<workgroup> squares: array<f32, BM * BK>;
+var<workgroup> w_block: array<Packed, BN * ROW>;
+var<workgroup> square_shares: array<f32, BM * LANES>;
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let tn = local % THREADS_N;
-    let tm = local / THREADS_N;
     let n0 = workgroup.x * BN;
     let m0 = workgroup.y * BM;
+    // What the thread brings into both blocks: load `column` of rows `row`, `row` + GROUPS, ...
+    let row = local / LANES;
+    let column = local % LANES;
+    // What it multiplies. Groups that do the same are neighbours and read the same places.
+    let group = local % GROUPS;
+    let lane = local / GROUPS;
+    let group_m = group / GROUPS_N;
+    let group_n = group % GROUPS_N;
+    let last = params.loads - 1u;
 
-    var acc: array<Sum, TM * TN>;
-    var square: array<f32, X_LOADS>;
-    for (var k = 0u; k < params.loads; k += BK) {
-        for (var l = 0u; l < X_LOADS; l++) {
-            let at = l * THREADS + local;
-            let row = at / BK;
-            let column = at % BK;
-            if (row < BM) {
-                var input = load_input(input_row(min(m0 + row, params.m - 1u)) + k + column);
-                if (NORM) {
-                    square[l] += squares_of(input);
-                    input = with_gain(input, k + column);
+    // Rows past the end repeat the last one; their results are not written.
+    var x_row: array<u32, X_LOADS>;
+    var x_ahead: array<Loaded, X_LOADS * LOADED>;
+    for (var l = 0u; l < X_LOADS; l++) { // unrolled
+        x_row[l] = input_row(min(m0 + l * GROUPS + row, params.m - 1u));
+        for (var piece = 0u; piece < LOADED; piece++) { // unrolled
+            x_ahead[l * LOADED + piece] = loaded_input(x_row[l] + min(column, last), piece);
+        }
+    }
+    var w_row: array<u32, W_LOADS>;
+    var w_ahead: array<vec4<u32>, W_LOADS>;
+    for (var l = 0u; l < W_LOADS; l++) { // unrolled
+        w_row[l] = min(n0 + l * GROUPS + row, params.n - 1u) * params.loads;
+        w_ahead[l] = read_weights(w_row[l] + min(column, last));
+    }
+
+    var acc: array<Sum, PRODUCTS>;
+    var squares: array<f32, X_LOADS>;
+    for (var k = 0u; k < params.loads; k += LANES) {
+        let at = k + column;
+        for (var l = 0u; l < X_LOADS; l++) { // unrolled
+            for (var piece = 0u; piece < LOADED; piece++) { // unrolled
+                var x = x_ahead[l * LOADED + piece];
+                if (at > last) {
+                    x = Loaded();
                 }
-                x_block[row * ROW + column] = input;
+                if (NORM) {
+                    squares[l] = with_squares(squares[l], x);
+                    x = with_gain(x, min(at, last), piece);
+                }
+                let place = (l * GROUPS + row) * ROW + column * TERMS + piece * TERMS_A_PIECE;
+                for (var t = 0u; t < TERMS_A_PIECE; t++) { // unrolled
+                    x_block[place + t] = input_of(x, t);
+                }
             }
         }
-        for (var l = 0u; l < W_LOADS; l++) {
-            let at = l * THREADS + local;
-            let row = at / BK;
-            let column = at % BK;
-            if (row < BN) {
-                let w_row = min(n0 + row, params.n - 1u);
-                w_block[row * ROW + column] = read_weights(w_row * params.loads + k + column);
+        for (var l = 0u; l < W_LOADS; l++) { // unrolled
+            for (var t = 0u; t < TERMS; t++) { // unrolled
+                w_block[(l * GROUPS + row) * ROW + column * TERMS + t] = packed_of(w_ahead[l], t);
             }
         }
         workgroupBarrier();
-        for (var c = 0u; c < BK; c++) {
-            var ws: array<Weights, TN>;
-            for (var j = 0u; j < TN; j++) { // unrolled
-                ws[j] = load_weights(w_block[column_of(tn, j) * ROW + c]);
+        let next = min(at + LANES, last);
+        for (var l = 0u; l < X_LOADS; l++) { // unrolled
+            for (var piece = 0u; piece < LOADED; piece++) { // unrolled
+                x_ahead[l * LOADED + piece] = loaded_input(x_row[l] + next, piece);
             }
-            for (var i = 0u; i < TM; i++) { // unrolled
-                let input = x_block[(tm + i * THREADS_M) * ROW + c];
-                for (var j = 0u; j < TN; j++) { // unrolled
-                    acc[i * TN + j] += product(ws[j], input);
+        }
+        for (var l = 0u; l < W_LOADS; l++) { // unrolled
+            w_ahead[l] = read_weights(w_row[l] + next);
+        }
+        // Left a loop: written out, drivers would read all terms at once and run out of registers.
+        for (var t = 0u; t < TERMS; t++) {
+            let term = lane * TERMS + t;
+            var terms: array<Term, M_TILE>;
+            for (var i = 0u; i < M_TILE; i++) { // unrolled
+                terms[i] = input_term(x_block[(group_m + i * GROUPS_M) * ROW + term]);
+            }
+            for (var j = 0u; j < N_TILE; j++) { // unrolled
+                let w = weights_term(w_block[column_within(group_n, j) * ROW + term]);
+                for (var i = 0u; i < M_TILE; i++) { // unrolled
+                    acc[i * N_TILE + j] = with_products(acc[i * N_TILE + j], w, terms[i]);
                 }
             }
         }
@@ -66,50 +95,51 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
 
     if (NORM) {
-        for (var l = 0u; l < X_LOADS; l++) {
-            let at = l * THREADS + local;
-            if (at < BM * BK) {
-                squares[at] = square[l];
+        for (var l = 0u; l < X_LOADS; l++) { // unrolled
+            square_shares[(l * GROUPS + row) * LANES + column] = squares[l];
+        }
+    }
+    let place = Place(group, lane, m0 + group_m, n0, workgroup.x * GROUPS_N + group_n);
+    for (var round = 0u; round < ROUNDS; round++) {
+        for (var r = 0u; r < ROUNDS; r++) { // unrolled
+            if (r == round) {
+                for (var v = 0u; v < ROUND; v++) { // unrolled
+                    shares[v * STRIDE + local] = acc[r * ROUND + v];
+                }
             }
         }
         workgroupBarrier();
-    }
-    // Copies, so that the loops below, which need not be written out, do not keep the sums above out of registers.
-    var sums: array<f32, TM * TN>;
-    for (var i = 0u; i < TM; i++) { // unrolled
-        for (var j = 0u; j < TN; j++) { // unrolled
-            sums[i * TN + j] = f32(acc[i * TN + j]);
-        }
-    }
-    for (var i = 0u; i < TM; i++) {
-        let row = tm + i * THREADS_M;
-        let m = m0 + row;
-        if (m < params.m) {
-            var factor = params.scale * factor_of_input(params.first + m);
-            if (NORM) {
-                var sum = 0.0;
-                for (var c = 0u; c < BK; c++) {
-                    sum += squares[row * BK + c];
-                }
-                factor *= inverseSqrt(sum / params.width + params.eps);
-            }
-            for (var j = 0u; j < TN; j++) {
-                let n = n0 + column_of(tn, j);
-                if (n < params.n) {
-                    var next = 0.0;
-                    if (EPILOGUE == GATE && n % 2u == 0u) {
-                        next = factor * (sums[i * TN + j + 1u] * factor_of_weights(n + 1u));
-                    }
-                    let index = m * params.out_stride + params.out_offset;
-                    finish(index, n, factor * (sums[i * TN + j] * factor_of_weights(n)), next);
-                }
-            }
-            finish_share(m, workgroup.x * THREADS_N + tn);
-        }
+        finish_round(place, round * ROUND);
+        workgroupBarrier();
     }
 }
 
-// Column j of a thread that computes several: pairs of neighbours, so that a gate's two rows meet in one thread.
-fn column_of(thread: u32, j: u32) -> u32 {
-    return (j / 2u) * (2u * THREADS_N) + 2u * thread + j % 2u;
+// Where a group's lane keeps its shares.
+fn slot_of(group: u32, lane: u32) -> u32 {
+    return lane * GROUPS + group;
+}
+
+// Row i of the group's block.
+fn row_of(place: Place, i: u32) -> u32 {
+    return place.m0 + i * GROUPS_M;
+}
+
+// Column j of a group's block, within the workgroup's: pairs of neighbours, so that a gate's two rows meet in one thread.
+fn column_within(group_n: u32, j: u32) -> u32 {
+    return (j / 2u) * (2u * GROUPS_N) + 2u * group_n + j % 2u;
+}
+
+// Column j of the group's block.
+fn column_of(place: Place, j: u32) -> u32 {
+    return place.n0 + column_within(place.group % GROUPS_N, j);
+}
+
+// The sum of squares of row i of the group's block.
+fn squares_of(place: Place, i: u32) -> f32 {
+    let start = (place.group / GROUPS_N + i * GROUPS_M) * LANES;
+    var sum = square_shares[start];
+    for (var lane = 1u; lane < LANES; lane++) {
+        sum += square_shares[start + lane];
+    }
+    return sum;
 }

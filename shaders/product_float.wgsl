@@ -1,4 +1,4 @@
-// Linear layers over f32 input: weights become f32 and products are f32. The part in front gives
+// Linear layers over f32 input on software adapters: weights become f32 and products are f32. The part in front gives
 // vector_of_x(index) and factor_of_input(row).
 
 // What meets one load of weights: VECTORS vec4s of input.
@@ -29,18 +29,6 @@ fn product(w: Weights, input: Input) -> Sum {
         sum += dot(w[part], input[part]);
     }
     return sum;
-}
-
-fn squares_of(input: Input) -> f32 {
-    return product(input, input);
-}
-
-fn with_gain(input: Input, k: u32) -> Input {
-    var scaled: Input;
-    for (var part = 0u; part < VECTORS; part++) { // unrolled
-        scaled[part] = input[part] * bitcast<vec4<f32>>(read_gain(k * VECTORS + part));
-    }
-    return scaled;
 }
 
 // What the sums of a row of the weights are multiplied by.

@@ -2,6 +2,10 @@
 // round(y * 127 / max|y|). A workgroup of THREADS a row; the host declares x, as `raw`, and the gain.
 // Twins: src/reference/quantize.rs and layers.rs
 
+// Where threads are many, each of SHARES of them first adds up a share of what all have found.
+const IN_SHARES: bool = THREADS > 16u;
+const SHARES: u32 = select(THREADS, 8u, IN_SHARES);
+
 var<workgroup> squares: array<f32, THREADS>;
 // Magnitudes by their bits, whose order is that of the floats, with NaN above all, which max of floats may drop.
 var<workgroup> largest: array<u32, THREADS>;
@@ -63,9 +67,18 @@ fn row_scale(start: u32, vectors: u32, width: f32, eps: f32, local: u32) -> RowS
         squares[local] = square;
         largest[local] = max(max(most.x, most.y), max(most.z, most.w));
         workgroupBarrier();
+        if (IN_SHARES) {
+            if (local < SHARES) {
+                for (var l = local + SHARES; l < THREADS; l += SHARES) {
+                    squares[local] += squares[l];
+                    largest[local] = max(largest[local], largest[l]);
+                }
+            }
+            workgroupBarrier();
+        }
         var sum = 0.0;
         var limit_bits = 0u;
-        for (var l = 0u; l < THREADS; l++) {
+        for (var l = 0u; l < SHARES; l++) {
             sum += squares[l];
             limit_bits = max(limit_bits, largest[l]);
         }

@@ -47,7 +47,10 @@ pub struct GpuOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Thousands of threads, fast workgroup memory.
-    Hardware,
+    Hardware {
+        /// Whether it multiplies and adds four int8 at a time by an instruction.
+        int8_dot: bool,
+    },
     /// A CPU that runs shaders: all memory is the same, and the threads of a workgroup run one after the other, but for
     /// `lanes` at a time, the numbers in a vector of it.
     Software {
@@ -58,8 +61,9 @@ pub enum Target {
 
 impl Target {
     /// Every kind, with the widths of vectors that are common.
-    pub const ALL: [Target; 3] = [
-        Target::Hardware,
+    pub const ALL: [Target; 4] = [
+        Target::Hardware { int8_dot: true },
+        Target::Hardware { int8_dot: false },
         Target::Software { lanes: 8 },
         Target::Software { lanes: 16 },
     ];
@@ -67,7 +71,7 @@ impl Target {
     /// Threads that run at a time in a CPU's vector; 1 where threads are more than that.
     pub fn lanes(self) -> usize {
         match self {
-            Target::Hardware => 1,
+            Target::Hardware { .. } => 1,
             Target::Software { lanes } => lanes,
         }
     }
@@ -148,7 +152,12 @@ impl Gpu {
                 lanes: lanes.next_power_of_two().clamp(4, 16),
             }
         } else {
-            Target::Hardware
+            let int8_dot = match adapter.get_info().backend {
+                wgpu::Backend::Vulkan => vulkan::has_int8_dot(&adapter),
+                // Of the others, DirectX alone has a name for it.
+                backend => backend == wgpu::Backend::Dx12,
+            };
+            Target::Hardware { int8_dot }
         };
         Ok(Arc::new(Gpu {
             device,

@@ -8,3 +8,7 @@ pub(super) unsafe fn open_unchecked(
 ) -> Option<Result<(wgpu::Device, wgpu::Queue), String>> {
     None
 }
+
+pub(super) fn has_int8_dot(_: &wgpu::Adapter) -> bool {
+    false
+}

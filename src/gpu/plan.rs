@@ -27,7 +27,10 @@ impl Resource<'_> {
 
     /// Whether kernels for this kind of adapter reach it as texels: those of others take texels for a buffer too.
     pub fn is_texels(self, target: Target) -> bool {
-        matches!(self, Resource::Texels(_)) && target != Target::Hardware
+        matches!(
+            (self, target),
+            (Resource::Texels(_), Target::Software { .. })
+        )
     }
 }
 

@@ -94,7 +94,7 @@ impl Target {
     /// The variable, with its access as a buffer and as a texture.
     fn declaration(self, binding: u32, name: &str, buffer: &str, texture: &str) -> String {
         match self {
-            Target::Hardware => format!(
+            Target::Hardware { .. } => format!(
                 "@group(0) @binding({binding}) var<storage, {buffer}> {name}: array<vec4<u32>>;\n"
             ),
             Target::Software { .. } => format!(
@@ -105,7 +105,7 @@ impl Target {
 
     fn reader(self, name: &str) -> String {
         let texel = match self {
-            Target::Hardware => format!("{name}[index]"),
+            Target::Hardware { .. } => format!("{name}[index]"),
             Target::Software { .. } => format!("textureLoad({name}, {})", coordinates()),
         };
         format!("fn read_{name}(index: u32) -> vec4<u32> {{ return {texel}; }}\n")
@@ -113,7 +113,7 @@ impl Target {
 
     fn writer(self, name: &str) -> String {
         let write = match self {
-            Target::Hardware => format!("{name}[index] = texel"),
+            Target::Hardware { .. } => format!("{name}[index] = texel"),
             Target::Software { .. } => {
                 format!("textureStore({name}, {}, texel)", coordinates())
             }
@@ -131,7 +131,7 @@ impl Gpu {
     /// The most bytes that one [`Texels`] may have.
     pub fn max_texels_bytes(&self) -> u64 {
         match self.target {
-            Target::Hardware => self.max_binding_bytes,
+            Target::Hardware { .. } => self.max_binding_bytes,
             Target::Software { .. } => self.max_binding_bytes.min(self.max_texture_bytes()),
         }
     }
@@ -148,7 +148,7 @@ impl Gpu {
     pub fn texels(&self, label: &str, bytes: u64) -> Result<Texels> {
         let words = bytes.div_ceil(TEXEL_BYTES).max(1);
         let (place, bytes) = match self.target {
-            Target::Hardware => {
+            Target::Hardware { .. } => {
                 let buffer = self.buffer(label, words * TEXEL_BYTES)?;
                 (Place::Buffer(buffer.raw.clone()), buffer.size())
             }
@@ -185,7 +185,7 @@ impl Gpu {
     ) -> Result<Texels> {
         let words = bytes.div_ceil(TEXEL_BYTES).max(1);
         let (place, bytes) = match self.target {
-            Target::Hardware => {
+            Target::Hardware { .. } => {
                 let buffer = self.buffer_filled(label, words * TEXEL_BYTES, fill)?;
                 (Place::Buffer(buffer.raw.clone()), buffer.size())
             }

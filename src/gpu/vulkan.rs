@@ -85,3 +85,25 @@ unsafe fn create(
     }
     .map_err(|error| error.to_string())
 }
+
+/// Whether the device has an instruction for the sum of four products of int8. Others spell it out, in many.
+pub(super) fn has_int8_dot(adapter: &wgpu::Adapter) -> bool {
+    // SAFETY: the adapter is only asked, and is not destroyed.
+    let Some(hal) = (unsafe { adapter.as_hal::<Vulkan>() }) else {
+        return false;
+    };
+    // Drivers leave alone what they do not know.
+    let mut dot = vk::PhysicalDeviceShaderIntegerDotProductProperties::default();
+    let mut properties = vk::PhysicalDeviceProperties2::default().push_next(&mut dot);
+    let instance = hal.shared_instance();
+    if instance.instance_api_version() < vk::API_VERSION_1_1 {
+        return false;
+    }
+    // SAFETY: both are the adapter's own, of an instance that has the function.
+    unsafe {
+        let physical = hal.raw_physical_device();
+        let instance = instance.raw_instance();
+        instance.get_physical_device_properties2(physical, &mut properties);
+    }
+    dot.integer_dot_product4x8_bit_packed_signed_accelerated == vk::TRUE
+}

@@ -67,7 +67,7 @@ impl Model {
             Epilogue::Add,
             feed_forward_epilogue(config),
         ];
-        Linear::compile(gpu, dtype, 4, dims.d_model, &epilogues);
+        Linear::compile(gpu, dtype, 4, [dims.d_model; 2], &epilogues);
         let weights = Weights::upload(gpu, config, &dims, parameters, dtype, progress)?;
         Ok(Model {
             gpu: gpu.clone(),

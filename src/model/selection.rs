@@ -23,7 +23,7 @@ impl Model {
     /// there is nothing to wait for, a step too many costs more, and the host ranks logits faster.
     pub fn device_selection(&self) -> DeviceSelection {
         match self.gpu.target() {
-            Target::Hardware => DeviceSelection {
+            Target::Hardware { .. } => DeviceSelection {
                 greedy_steps: 4,
                 // Of sixteen beams, whose best tokens might all be ends of sequence.
                 candidates: 32,

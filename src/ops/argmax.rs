@@ -7,7 +7,7 @@ const BINDINGS: &[Access] = &[Access::Read, Access::ReadWrite, Access::ReadWrite
 
 fn kernel(target: Target) -> Kernel {
     let threads = match target {
-        Target::Hardware => 256,
+        Target::Hardware { .. } => 256,
         // Where they run one after the other, more than a vector of them only wait for each other.
         Target::Software { lanes } => lanes,
     };

@@ -18,10 +18,11 @@ fn weights_bindings() -> Vec<Access> {
     [BINDINGS, &[Access::ReadWrite]].concat()
 }
 
-/// Queries a workgroup; where each thread takes one, as many as threads.
-fn queries_a_workgroup(target: Target) -> usize {
+/// Queries a workgroup; where each thread takes one, as many as threads. Wide heads take more workgroup memory and registers.
+fn queries_a_workgroup(target: Target, head_width: usize) -> usize {
     match target {
-        Target::Hardware => 8,
+        Target::Hardware { .. } if head_width > 64 => 4,
+        Target::Hardware { .. } => 8,
         Target::Software { lanes } => lanes,
     }
 }
@@ -29,7 +30,7 @@ fn queries_a_workgroup(target: Target) -> usize {
 /// The WGSL of attention proper, behind a part that says where things lie.
 pub(super) fn attention_wgsl(target: Target) -> &'static str {
     match target {
-        Target::Hardware => include_str!("../../shaders/attention.wgsl"),
+        Target::Hardware { .. } => include_str!("../../shaders/attention.wgsl"),
         Target::Software { .. } => include_str!("../../shaders/attention_lanes.wgsl"),
     }
 }
@@ -56,7 +57,7 @@ fn kernel(target: Target, head_width: usize, causal: bool, biased: bool) -> Kern
         name: "attention",
         constants: constants(
             target,
-            queries_a_workgroup(target),
+            queries_a_workgroup(target, head_width),
             head_width,
             causal,
             biased,
@@ -139,6 +140,7 @@ struct Params {
     v_offset4: u32,
     out_row4: u32,
     max_distance: i32,
+    head4: u32,
 }
 
 /// Attention over fixed buffers.
@@ -178,7 +180,7 @@ impl Attention {
         Attention {
             binding: gpu.bind(BINDINGS, &resources),
             kernel: kernel(gpu.target(), args.head_width, args.causal, biased),
-            queries: queries_a_workgroup(gpu.target()),
+            queries: queries_a_workgroup(gpu.target(), args.head_width),
             weights: args.weights.map(|weights| {
                 let resources = [&resources[..], &[weights.into()]].concat();
                 let binding = gpu.bind(&weights_bindings(), &resources);
@@ -194,6 +196,7 @@ impl Attention {
                 v_offset4: args.v_offset as u32 / 4,
                 out_row4: inner as u32 / 4,
                 max_distance: args.max_distance as i32,
+                head4: args.head_width as u32 / 4,
             },
             heads: args.heads,
             room: [

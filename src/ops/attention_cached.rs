@@ -119,6 +119,7 @@ struct Params {
     max_distance: i32,
     rows: u32,
     heads: u32,
+    head4: u32,
 }
 
 /// A step's attention over fixed buffers.
@@ -150,6 +151,7 @@ impl CachedAttention {
             max_distance: 0,
             rows: 0,
             heads: args.heads as u32,
+            head4: args.head_width as u32 / 4,
         };
         let (params, kv, bias, table) = match args.kind {
             CachedKind::Own {
@@ -220,7 +222,7 @@ impl CachedAttention {
             self.max_rows
         );
         let workgroups = match gpu.target() {
-            Target::Hardware => [rows as u32, self.heads as u32, 1],
+            Target::Hardware { .. } => [rows as u32, self.heads as u32, 1],
             Target::Software { lanes } => [(rows * self.heads).div_ceil(lanes) as u32, 1, 1],
         };
         plan.push(

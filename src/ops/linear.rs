@@ -1,10 +1,10 @@
 //! Linear layers, with the norm in front and what follows fused in: `shaders/matvec.wgsl` for few rows,
 //! `shaders/matmul.wgsl` for many, `shaders/matmul_direct.wgsl` on software adapters.
 
-use super::linear_kernel::{Epilogue, Input, PREPARED_TEXELS, Variant, kernel};
+use super::linear_kernel::{Epilogue, Input, PREPARED_TEXELS, Variant, kernel, prepared_room};
 use super::matrix::RUN;
 use super::stage::{Stage, values_a_texel};
-use super::tiling::Tiling;
+use super::tiling::{Shape, Tiling};
 use super::{Matrix, Staged, WeightDType};
 use crate::gpu::{Binding, Buffer, Gpu, Plan, Resource, Target, Texels};
 
@@ -50,8 +50,7 @@ pub struct Linear {
     /// Of kernels over one row, where they do not stage it.
     single: Option<Variant>,
     stage: Option<Stage>,
-    /// Of the weights.
-    columns: usize,
+    shape: Shape,
     width: usize,
     x_rows: usize,
     out_rows: usize,
@@ -77,6 +76,7 @@ struct Params {
     width: f32,
     first: u32,
     share: u32,
+    row_groups: u32,
 }
 
 impl Linear {
@@ -130,6 +130,7 @@ impl Linear {
             width: norm.map_or(1.0, |norm| norm.width as f32),
             first: 0,
             share: 0,
+            row_groups: 1,
         };
         let several = Variant {
             dtype: weights.dtype,
@@ -139,12 +140,13 @@ impl Linear {
         };
         let scratch = (several.input == Input::Staged)
             .then(|| scratch.expect("linear: no room for staged inputs"));
-        let prepares = scratch.is_some()
-            && weights.rows <= PREPARED_OUTPUTS
-            && weights.width / values_a_texel(weights.dtype) <= PREPARED_TEXELS;
+        let texels = weights.width / values_a_texel(weights.dtype);
+        let prepares =
+            scratch.is_some() && weights.rows <= PREPARED_OUTPUTS && texels <= PREPARED_TEXELS;
         let single = prepares.then_some(Variant {
             input: Input::Prepared {
                 norm: norm.is_some(),
+                room: prepared_room(target, texels),
             },
             ..several
         });
@@ -179,31 +181,38 @@ impl Linear {
             several,
             single,
             stage: scratch.map(|scratch| Stage::new(gpu, x, norm, weights, scratch)),
-            columns: weights.rows,
+            shape: shape(weights, epilogue),
             width: weights.width,
             x_rows: x.size() as usize / (weights.width * 4),
             out_rows: out.bytes() as usize / (out_width * 4),
         }
     }
 
-    /// Begins to compile what layers of so many outputs over several rows, so many, that end so need, with output to texels
-    /// where it can be, for whoever knows that early.
+    /// Begins to compile what layers of so many inputs and outputs over several rows, so many, that end so need, with output to
+    /// texels where it can be, for whoever knows that early.
     pub fn compile(
         gpu: &Gpu,
         dtype: WeightDType,
         rows: usize,
-        outputs: usize,
+        [inputs, outputs]: [usize; 2],
         epilogues: &[Epilogue],
     ) {
         let target = gpu.target();
-        let tiling = Tiling::choose(target, rows, outputs);
         for &epilogue in epilogues {
+            let shape = Shape {
+                dtype,
+                epilogue,
+                outputs,
+                loads: inputs / dtype.a_load(),
+            };
+            let tiling = Tiling::choose(target, rows, shape);
             for norm in [false, epilogue != Epilogue::Add] {
                 let variant = Variant {
                     dtype,
                     input: Input::of_rows(target, dtype, norm, epilogue),
                     epilogue,
-                    out_texels: target != Target::Hardware && epilogue.takes_texels(),
+                    out_texels: matches!(target, Target::Software { .. })
+                        && epilogue.takes_texels(),
                 };
                 gpu.pipeline(&kernel(target, tiling, variant));
             }
@@ -212,20 +221,16 @@ impl Linear {
 
     /// Floats a row of output that [`Epilogue::Best`] has at most, over any number of rows.
     pub fn best_width(gpu: &Gpu, weights: &Matrix) -> usize {
-        let parts = || weights.parts.iter().map(|part| part.rows);
-        Tiling::all(gpu.target())
-            .map(|tiling| {
-                2 * parts()
-                    .map(|n| tiling.shares(gpu.target(), n))
-                    .sum::<usize>()
-            })
-            .max()
-            .expect("there are tilings for every kind of adapter")
+        let shape = shape(weights, Epilogue::Best);
+        let parts = weights.parts.iter();
+        2 * parts
+            .map(|part| Tiling::most_shares(gpu.target(), shape, part.rows))
+            .sum::<usize>()
     }
 
     /// Pairs a row of output that [`Epilogue::Best`] has for so many rows.
     pub fn shares(&self, gpu: &Gpu, rows: usize) -> usize {
-        let tiling = Tiling::choose(gpu.target(), rows, self.columns);
+        let tiling = Tiling::choose(gpu.target(), rows, self.shape);
         let parts = self.parts.iter().map(|part| part.params.n as usize);
         parts.map(|n| tiling.shares(gpu.target(), n)).sum()
     }
@@ -244,36 +249,40 @@ impl Linear {
             self.out_rows
         );
         let target = gpu.target();
-        let tiling = Tiling::choose(target, rows, self.columns);
+        let tiling = Tiling::choose(target, rows, self.shape);
         let single = self.single.filter(|_| rows == 1);
         if let (None, Some(stage)) = (single, &self.stage) {
             stage.record(gpu, first, rows, plan);
         }
         let variant = single.unwrap_or(self.several);
         let pipeline = gpu.pipeline(&kernel(target, tiling, variant));
-        let (block_m, block_n) = tiling.block(target);
         let mut shares = 0;
         for part in &self.parts {
             let params = Params {
                 m: rows as u32,
                 first: first as u32,
                 share: shares as u32,
+                row_groups: tiling.row_groups(rows) as u32,
                 ..part.params
             };
-            shares += tiling.shares(target, params.n as usize);
-            let columns = params.n.div_ceil(block_n as u32);
-            let rows = params.m.div_ceil(block_m as u32);
-            // Neighbours share weights, but where blocks of x are large, too.
-            let workgroups = match tiling {
-                Tiling::Matmul { .. } => [columns, rows, 1],
-                Tiling::Matvec { .. } | Tiling::Direct { .. } => [rows, columns, 1],
-            };
+            let columns = params.n as usize;
+            shares += tiling.shares(target, columns);
+            let workgroups = tiling.workgroups(target, rows, columns);
             let binding = match &part.single {
                 Some(binding) if single.is_some() => binding,
                 _ => &part.several,
             };
             plan.push(pipeline.clone(), binding, params, workgroups);
         }
-        plan.add_work(rows as u64 * self.columns as u64 * self.width as u64);
+        plan.add_work(rows as u64 * self.shape.outputs as u64 * self.width as u64);
+    }
+}
+
+fn shape(weights: &Matrix, epilogue: Epilogue) -> Shape {
+    Shape {
+        dtype: weights.dtype,
+        epilogue,
+        outputs: weights.rows,
+        loads: weights.width / weights.dtype.a_load(),
     }
 }

@@ -1,7 +1,7 @@
 //! The kernels of linear layers: which WGSL makes each.
 
 use super::matrix::{RUN, layout_wgsl};
-use super::stage::row_constants;
+use super::stage::{row_constants, threads_constant};
 use super::tiling::Tiling;
 use super::{Staged, WeightDType};
 use crate::Activation;
@@ -14,8 +14,8 @@ pub(super) enum Input {
     Plain { norm: bool },
     /// Staged, and normalised by that.
     Staged,
-    /// A single row, which each workgroup makes ready for itself, normalised where there is a norm.
-    Prepared { norm: bool },
+    /// A single row, which each workgroup makes ready for itself, normalised where there is a norm. `room`: texels of it.
+    Prepared { norm: bool, room: usize },
 }
 
 impl Input {
@@ -33,6 +33,15 @@ impl Input {
 
 /// The most texels of a row that a workgroup has room for.
 pub(super) const PREPARED_TEXELS: usize = 512;
+
+/// The room for a row of so many texels, at most [`PREPARED_TEXELS`]. On GPUs it is short; software adapters have it anyway, and
+/// one kernel for all.
+pub(super) fn prepared_room(target: Target, texels: usize) -> usize {
+    match target {
+        Target::Hardware { .. } => texels.next_power_of_two(),
+        Target::Software { .. } => PREPARED_TEXELS,
+    }
+}
 
 /// What becomes of the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +106,7 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
     let (layout, layout_constants) = layout_wgsl(target);
     let mut constants = format!(
         "{layout_constants}{}const NORM: bool = {norm};\nconst EPILOGUE: u32 = {wgsl_epilogue};\n{}{}",
-        tiling.constants(),
+        tiling.constants(target, dtype),
         target.wgsl_to_read(1, "weights"),
         target.wgsl_to_read(2, "gain")
     );
@@ -115,14 +124,13 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
                 _ => include_str!("../../shaders/input_plain.wgsl"),
             });
         }
-        Input::Prepared { norm } => {
+        Input::Prepared { norm, room } => {
             constants.push_str(&target.wgsl_to_read(0, "raw"));
-            constants.push_str(&row_constants(
-                norm,
-                dtype == WeightDType::Int8,
-                tiling.threads(target),
-            ));
-            constants.push_str(&format!("const ROOM: u32 = {PREPARED_TEXELS}u;\n"));
+            constants.push_str(&row_constants(norm, dtype == WeightDType::Int8));
+            constants.push_str(&format!("const ROOM: u32 = {room}u;\n"));
+            if let Target::Software { .. } = target {
+                constants.push_str(&threads_constant(target));
+            }
             parts.push(include_str!("../../shaders/row_scale.wgsl"));
             parts.push(include_str!("../../shaders/input_prepared.wgsl"));
         }
@@ -133,10 +141,8 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
         constants.push_str(&format!(
             "@group(0) @binding({last}) var<storage, read> w_scales: array<f32>;\n"
         ));
-        parts.push(include_str!("../../shaders/product_int8.wgsl"));
-    } else {
-        parts.push(include_str!("../../shaders/product_float.wgsl"));
     }
+    parts.extend(products(target, dtype));
     // Alternatives are parts of their own: drivers are slow to drop branches that every output would have.
     parts.push(match activation {
         Activation::Relu => include_str!("../../shaders/activation_relu.wgsl"),
@@ -164,12 +170,37 @@ pub(super) fn kernel(target: Target, tiling: Tiling, variant: Variant) -> Kernel
             tn / RUN
         ));
     }
-    parts.push(tiling.wgsl());
+    parts.extend(tiling.wgsl());
     Kernel {
         name: tiling.name(),
         constants,
         parts,
         bindings,
+    }
+}
+
+/// The WGSL that multiplies.
+fn products(target: Target, dtype: WeightDType) -> Vec<&'static str> {
+    match (target, dtype) {
+        (Target::Software { .. }, WeightDType::Int8) => {
+            vec![include_str!("../../shaders/product_int8.wgsl")]
+        }
+        (Target::Software { .. }, _) => vec![include_str!("../../shaders/product_float.wgsl")],
+        (Target::Hardware { int8_dot }, WeightDType::Int8) => vec![
+            include_str!("../../shaders/terms_int8.wgsl"),
+            match int8_dot {
+                true => include_str!("../../shaders/terms_int8_dot.wgsl"),
+                false => include_str!("../../shaders/terms_int8_float.wgsl"),
+            },
+        ],
+        (Target::Hardware { .. }, WeightDType::F32) => vec![
+            include_str!("../../shaders/terms_float.wgsl"),
+            include_str!("../../shaders/terms_f32.wgsl"),
+        ],
+        (Target::Hardware { .. }, WeightDType::F16) => vec![
+            include_str!("../../shaders/terms_float.wgsl"),
+            include_str!("../../shaders/terms_f16.wgsl"),
+        ],
     }
 }
 
@@ -181,6 +212,21 @@ impl Epilogue {
 }
 
 pub(super) fn variants() -> Vec<Kernel> {
+    let mut kernels = Vec::new();
+    for target in Target::ALL {
+        for dtype in WeightDType::ALL {
+            // GPUs of both kinds have the same kernels for floats.
+            if dtype == WeightDType::Int8 || target != (Target::Hardware { int8_dot: false }) {
+                let tilings = Tiling::all(target, dtype).into_iter();
+                kernels.extend(tilings.flat_map(|tiling| variants_of(target, tiling, dtype)));
+            }
+        }
+    }
+    kernels
+}
+
+/// Those of one tiling.
+fn variants_of(target: Target, tiling: Tiling, dtype: WeightDType) -> Vec<Kernel> {
     let activations = [
         Activation::Relu,
         Activation::Gelu,
@@ -191,36 +237,32 @@ pub(super) fn variants() -> Vec<Kernel> {
     epilogues.extend(activations.map(Epilogue::Activate));
     epilogues.extend(activations.map(Epilogue::Gate));
     let plain = [false, true].map(|norm| Input::Plain { norm });
+    let mut inputs = match (dtype, target) {
+        (WeightDType::Int8, _) => vec![Input::Staged],
+        (_, Target::Hardware { .. }) => plain.to_vec(),
+        (_, Target::Software { .. }) => vec![Input::Staged, plain[0]],
+    };
+    if Staged::needed(target, dtype) && tiling.is_single() {
+        let room = prepared_room(target, 32);
+        inputs.extend([false, true].map(|norm| Input::Prepared { norm, room }));
+    }
+    let as_texels: &[bool] = match target {
+        Target::Hardware { .. } => &[false],
+        Target::Software { .. } => &[false, true],
+    };
     let mut kernels = Vec::new();
-    for target in Target::ALL {
-        for tiling in Tiling::all(target) {
-            for dtype in WeightDType::ALL {
-                let mut inputs = match (dtype, target) {
-                    (WeightDType::Int8, _) => vec![Input::Staged],
-                    (_, Target::Hardware) => plain.to_vec(),
-                    (_, Target::Software { .. }) => vec![Input::Staged, plain[0]],
+    for input in inputs {
+        for &epilogue in &epilogues {
+            for &out_texels in as_texels {
+                let variant = Variant {
+                    dtype,
+                    input,
+                    epilogue,
+                    out_texels,
                 };
-                let as_texels: &[bool] = match target {
-                    Target::Hardware => &[false],
-                    Target::Software { .. } => &[false, true],
-                };
-                if Staged::needed(target, dtype) && tiling.block(target).0 == 1 {
-                    inputs.extend([false, true].map(|norm| Input::Prepared { norm }));
-                }
-                for input in inputs {
-                    for &epilogue in &epilogues {
-                        for &out_texels in as_texels {
-                            let variant = Variant {
-                                dtype,
-                                input,
-                                epilogue,
-                                out_texels,
-                            };
-                            if !out_texels || epilogue.takes_texels() {
-                                kernels.push(kernel(target, tiling, variant));
-                            }
-                        }
-                    }
+                let is_possible = !out_texels || epilogue.takes_texels();
+                if is_possible && tiling.takes(epilogue) {
+                    kernels.push(kernel(target, tiling, variant));
                 }
             }
         }

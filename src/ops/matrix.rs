@@ -104,7 +104,7 @@ pub(super) struct Part {
 /// The WGSL that says at which texel `k` of a row lies, by kind of adapter, and the constants that it is written in terms of.
 pub(super) fn layout_wgsl(target: Target) -> (&'static str, String) {
     match target {
-        Target::Hardware => (
+        Target::Hardware { .. } => (
             include_str!("../../shaders/layout_rows.wgsl"),
             String::new(),
         ),
@@ -163,7 +163,7 @@ impl Matrix {
         let mut rows_a_part = (rows_a_binding - rows_a_binding % RUN).max(RUN);
         let mut chunk_rows = (CHUNK_BYTES / row_bytes).max(1);
         let lanes = match gpu.target() {
-            Target::Hardware => None,
+            Target::Hardware { .. } => None,
             Target::Software { lanes } => Some(lanes),
         };
         if let Some(lanes) = lanes {

@@ -19,9 +19,9 @@ fn kernel(target: Target, int8: bool, norm: bool) -> Kernel {
     Kernel {
         name: "stage",
         constants: format!(
-            "{}{}{}{}",
-            // A row's sum of squares depends on the number of threads: the same ones as where a kernel takes a single row.
-            row_constants(norm, int8, Tiling::choose(target, 1, 1).threads(target)),
+            "{}{}{}{}{}",
+            row_constants(norm, int8),
+            threads_constant(target),
             target.wgsl_to_read(0, "raw"),
             target.wgsl_to_read(1, "gain"),
             target.wgsl_to_write(2, "staged")
@@ -34,11 +34,14 @@ fn kernel(target: Target, int8: bool, norm: bool) -> Kernel {
     }
 }
 
-/// What `shaders/row_scale.wgsl` is written in terms of.
-pub(super) fn row_constants(normalise: bool, int8: bool, threads: usize) -> String {
-    format!(
-        "const NORMALISE: bool = {normalise};\nconst INT8: bool = {int8};\nconst THREADS: u32 = {threads}u;\n"
-    )
+/// What `shaders/row_scale.wgsl` is written in terms of, besides [`threads_constant`].
+pub(super) fn row_constants(normalise: bool, int8: bool) -> String {
+    format!("const NORMALISE: bool = {normalise};\nconst INT8: bool = {int8};\n")
+}
+
+/// Threads that make a row ready: its sum of squares depends on how many there are.
+pub(super) fn threads_constant(target: Target) -> String {
+    format!("const THREADS: u32 = {}u;\n", Tiling::row_threads(target))
 }
 
 pub(super) fn variants() -> Vec<Kernel> {

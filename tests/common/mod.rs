@@ -8,6 +8,7 @@ pub mod overflow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use t5_gpu::WeightDType;
 use t5_gpu::gpu::{Gpu, GpuOptions, Target};
 
 /// The device that tests run on. There must be one: a skipped GPU test would be a test that proves nothing.
@@ -20,16 +21,31 @@ pub fn gpu() -> Arc<Gpu> {
 /// The same device with kernels laid out for each kind of adapter; vectors of 8 are what [`gpu`] has on most software ones.
 pub fn targets() -> [Arc<Gpu>; 2] {
     static GPUS: OnceLock<[Arc<Gpu>; 2]> = OnceLock::new();
-    GPUS.get_or_init(|| {
-        [Target::Hardware, Target::Software { lanes: 16 }].map(|target| {
-            let options = GpuOptions {
-                target: Some(target),
-                ..GpuOptions::default()
-            };
-            Gpu::open_with(options).expect("tests need a GPU adapter")
-        })
-    })
-    .clone()
+    let targets = [
+        Target::Hardware { int8_dot: true },
+        Target::Software { lanes: 16 },
+    ];
+    GPUS.get_or_init(|| targets.map(laid_out_for)).clone()
+}
+
+/// As [`targets`], for what multiplies weights of this type: GPUs without an instruction for products of int8 have kernels of
+/// their own for them.
+pub fn targets_of(dtype: WeightDType) -> Vec<Arc<Gpu>> {
+    static WITHOUT_DOT: OnceLock<Arc<Gpu>> = OnceLock::new();
+    let mut gpus = targets().to_vec();
+    if dtype == WeightDType::Int8 {
+        let without = || laid_out_for(Target::Hardware { int8_dot: false });
+        gpus.push(WITHOUT_DOT.get_or_init(without).clone());
+    }
+    gpus
+}
+
+fn laid_out_for(target: Target) -> Arc<Gpu> {
+    let options = GpuOptions {
+        target: Some(target),
+        ..GpuOptions::default()
+    };
+    Gpu::open_with(options).expect("tests need a GPU adapter")
 }
 
 /// The largest absolute difference between two equally long slices.

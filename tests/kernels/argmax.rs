@@ -1,11 +1,11 @@
 //! shaders/argmax.wgsl against generate::softmax::argmax.
 
 use t5_gpu::generate::softmax::argmax;
-use t5_gpu::gpu::Plan;
+use t5_gpu::gpu::{Gpu, Plan};
 use t5_gpu::ops::Argmax;
 
 use crate::SIZES;
-use crate::common::{gpu, noise};
+use crate::common::{noise, targets};
 
 /// Steps that the log has room for.
 const LOG_STEPS: usize = 3;
@@ -15,7 +15,12 @@ const SURPLUS: usize = 3;
 
 #[test]
 fn argmax_equals_its_twin() {
-    let gpu = gpu();
+    for gpu in targets() {
+        check(&gpu);
+    }
+}
+
+fn check(gpu: &Gpu) {
     for rows in SIZES {
         for width in SIZES.into_iter().chain([1000, 32128]) {
             if rows * width > 4_000_000 {
@@ -48,10 +53,10 @@ fn argmax_equals_its_twin() {
                 .unwrap();
             let mut plan = Plan::default();
             let floats = 2 * (width + SURPLUS);
-            let op = Argmax::new(&gpu, &pairs, floats, &state, &log, LOG_STEPS);
-            op.record(&gpu, rows, width, &mut plan);
+            let op = Argmax::new(gpu, &pairs, floats, &state, &log, LOG_STEPS);
+            op.record(gpu, rows, width, &mut plan);
             plan.push_cut();
-            op.record(&gpu, rows, width, &mut plan);
+            op.record(gpu, rows, width, &mut plan);
             gpu.run(&plan, None).unwrap();
 
             let mut expected_log = vec![u32::MAX; LOG_STEPS * rows];

@@ -1,11 +1,11 @@
 //! shaders/attention.wgsl in both of its settings against reference::Attention.
 
-use t5_gpu::gpu::Plan;
+use t5_gpu::gpu::{Gpu, Plan};
 use t5_gpu::ops::{Attention, AttentionArgs, CachedAttention, CachedAttentionArgs, CachedKind};
 use t5_gpu::reference;
 
 use crate::SIZES;
-use crate::common::{gpu, max_error, noise, note_error};
+use crate::common::{max_error, noise, note_error, targets};
 
 #[derive(Clone, Copy, Debug)]
 struct Shape {
@@ -35,7 +35,12 @@ fn mask(batch: usize, keys: usize) -> Vec<u32> {
 }
 
 fn check_dense(shape: Shape) {
-    let gpu = gpu();
+    for gpu in targets() {
+        check_dense_on(&gpu, shape);
+    }
+}
+
+fn check_dense_on(gpu: &Gpu, shape: Shape) {
     let Shape {
         batch,
         heads,
@@ -85,7 +90,7 @@ fn check_dense(shape: Shape) {
         weights: Some(&buffers[3]),
     };
     let mut plan = Plan::default();
-    Attention::new(&gpu, &args).record(&gpu, batch, queries, keys, &mut plan);
+    Attention::new(gpu, &args).record(gpu, batch, queries, keys, &mut plan);
     gpu.run(&plan, None).unwrap();
     let found = gpu
         .read_texels(&texels[2], batch * queries * inner)
@@ -195,7 +200,12 @@ fn dense_attention_equals_its_twin() {
 /// of attention over the hypothesis' own history.
 #[test]
 fn cached_self_attention_follows_each_hypothesis() {
-    let gpu = gpu();
+    for gpu in targets() {
+        follow_hypotheses(&gpu);
+    }
+}
+
+fn follow_hypotheses(gpu: &Gpu) {
     let (heads, d_kv, slots, capacity, max_distance) = (2, 16, 4, 160, 20);
     let inner = heads * d_kv;
     let bias = values(3, heads * (2 * max_distance + 1));
@@ -247,7 +257,7 @@ fn cached_self_attention_follows_each_hypothesis() {
             out: &out,
         };
         let mut plan = Plan::default();
-        CachedAttention::new(&gpu, &args).record(&gpu, slots, &mut plan);
+        CachedAttention::new(gpu, &args).record(gpu, slots, &mut plan);
         gpu.run(&plan, None).unwrap();
         let found = gpu.read_texels(&out, slots * inner).unwrap();
         for slot in 0..slots {
@@ -282,7 +292,12 @@ fn cached_self_attention_follows_each_hypothesis() {
 
 #[test]
 fn cached_cross_attention_equals_its_twin() {
-    let gpu = gpu();
+    for gpu in targets() {
+        attend_to_sources(&gpu);
+    }
+}
+
+fn attend_to_sources(gpu: &Gpu) {
     let (heads, sources) = (3, 3);
     for d_kv in [16, 64, 80] {
         for keys in SIZES {
@@ -313,7 +328,7 @@ fn cached_cross_attention_equals_its_twin() {
                 out: &out,
             };
             let mut plan = Plan::default();
-            CachedAttention::new(&gpu, &args).record(&gpu, rows.len(), &mut plan);
+            CachedAttention::new(gpu, &args).record(gpu, rows.len(), &mut plan);
             gpu.run(&plan, None).unwrap();
             let found = gpu.read_texels(&out, rows.len() * inner).unwrap();
             for (row, source) in pointers.iter().enumerate() {

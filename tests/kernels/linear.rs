@@ -5,7 +5,7 @@ use t5_gpu::gpu::{Buffer, Gpu, GpuOptions, Plan, Resource, Target, Texels};
 use t5_gpu::ops::{ALIGN, Epilogue, Linear, LinearArgs, Norm, Staged, WeightDType};
 use t5_gpu::reference::{activate, linear, linear_int8, rms_norm};
 
-use crate::common::{gpu, max_error, noise, note_error, targets};
+use crate::common::{gpu, max_error, noise, note_error, targets_of};
 use crate::{SIZES, matrix, pad_rows, stored};
 
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +133,7 @@ fn error(gpu: &Gpu, case: Case) -> f32 {
 
 /// Checks a case with kernels laid out for each kind of adapter.
 fn check(case: Case) {
-    for gpu in targets() {
+    for gpu in targets_of(case.dtype) {
         check_on(&gpu, case);
     }
 }
@@ -201,18 +201,15 @@ fn every_epilogue_with_and_without_norm() {
     ] {
         epilogues.extend([Epilogue::Activate(activation), Epilogue::Gate(activation)]);
     }
-    let [hardware, wide] = targets();
-    for gpu in [hardware, gpu(), wide] {
-        // A shape for each way of laying out work that handles epilogues differently: many outputs make large blocks pay.
+    let mut gpus = targets_of(WeightDType::Int8);
+    gpus.push(gpu());
+    for gpu in gpus {
+        // A shape for each way of laying out work that handles epilogues differently: many outputs make large
+        // blocks pay.
         let shapes: &[(usize, usize)] = match gpu.target() {
-            Target::Hardware => &[
-                (1, 74),
-                (3, 74),
-                (15, 8266),
-                (20, 8266),
-                (40, 8266),
-                (65, 74),
-            ],
+            Target::Hardware { .. } => {
+                &[(1, 74), (1, 4106), (3, 74), (20, 74), (40, 1034), (65, 74)]
+            }
             Target::Software { .. } => &[(1, 72), (2, 74), (15, 152), (65, 304)],
         };
         for &(rows, n) in shapes {
@@ -348,27 +345,28 @@ fn split_weights_give_the_same() {
     }
 }
 
-/// A row's own result may not depend on how many rows are computed beside it. Integer products are exact, so that those of
-/// int8 are the same bits: a single row is made int8 by other code than several.
+/// A row's own result may not depend on how many rows are computed beside it, nor by which kernel that is.
 #[test]
 fn a_row_alone_equals_the_row_in_a_batch() {
-    for gpu in targets() {
-        for dtype in WeightDType::ALL {
-            for norm in [false, true] {
-                row_alone(&gpu, dtype, norm);
+    for dtype in WeightDType::ALL {
+        for gpu in targets_of(dtype) {
+            // As many outputs as each block needs to be chosen, and loads that lanes share unevenly.
+            for (n, k) in [(96, 208), (520, 128), (4104, 80)] {
+                for norm in [false, true] {
+                    row_alone(&gpu, dtype, norm, n, k);
+                }
             }
         }
     }
 }
 
-fn row_alone(gpu: &Gpu, dtype: WeightDType, norm: bool) {
-    let (k, n) = (128, 96);
+fn row_alone(gpu: &Gpu, dtype: WeightDType, norm: bool, n: usize, k: usize) {
+    const MOST: usize = 70;
     let weights = matrix(gpu, dtype, &noise(2, n * k), k);
-    let x = noise(1, 64 * k);
-    let input = gpu.texels_from("x", &x).unwrap();
+    let input = gpu.texels_from("x", &noise(1, MOST * k)).unwrap();
     let gain = gpu.texels_from("gain", &noise(3, k)).unwrap();
     let run = |rows: usize| {
-        let out = gpu.buffer("out", (64 * n * 4) as u64).unwrap();
+        let out = gpu.buffer("out", (MOST * n * 4) as u64).unwrap();
         let args = LinearArgs {
             x: &input,
             norm: norm.then_some(Norm {
@@ -381,25 +379,72 @@ fn row_alone(gpu: &Gpu, dtype: WeightDType, norm: bool) {
             out_width: n,
             epilogue: Epilogue::Store,
             scale: 1.0,
-            scratch: Some(&Staged::new(gpu, 64, k, dtype).unwrap()),
+            scratch: Some(&Staged::new(gpu, MOST, k, dtype).unwrap()),
         };
         let mut plan = Plan::default();
         Linear::new(gpu, &args).record(gpu, rows, &mut plan);
         gpu.run(&plan, None).unwrap();
-        gpu.read(&out, n).unwrap()
+        gpu.read(&out, rows * n).unwrap()
     };
-    let alone = run(1);
-    for rows in [2, 3, 8, 9, 16, 33, 64] {
-        let error = max_error(&run(rows), &alone);
-        let bound = if dtype == WeightDType::Int8 {
-            f32::MIN_POSITIVE
-        } else {
-            1e-5
+    let all = run(MOST);
+    for rows in [1, 2, 3, 4, 5, 8, 9, 16, 17, 33, 64, 65] {
+        let some = run(rows);
+        let differs = (0..rows * n).find(|&i| some[i] != all[i]);
+        if let Some(i) = differs {
+            panic!(
+                "{:?} {} norm {norm}, {n} x {k}: row {} of {rows} has {:e} at {}, of {MOST} {:e}",
+                gpu.target(),
+                dtype.name(),
+                i / n,
+                some[i],
+                i % n,
+                all[i]
+            );
+        }
+    }
+}
+
+/// Beyond what f32 counts exactly, and with every product of the same sign.
+#[test]
+fn sums_of_int8_are_exact() {
+    let n = 24;
+    for k in [512, 16_416] {
+        // Whole numbers up to 127 are what they are made.
+        let whole = |seed, rows: usize| -> Vec<f32> {
+            let values = noise(seed, rows * k);
+            let mut values: Vec<f32> = values.iter().map(|x| (x * 30.0).round() + 90.0).collect();
+            values.iter_mut().step_by(k).for_each(|x| *x = 127.0);
+            values
         };
-        assert!(
-            error < bound,
-            "{}, row 0 of {rows}: {error:e}",
-            dtype.name()
-        );
+        let weights = whole(2, n);
+        for rows in [1, 3, 66] {
+            let x = whole(1, rows);
+            let expected: Vec<f32> = x
+                .chunks_exact(k)
+                .flat_map(|x| weights.chunks_exact(k).map(move |w| (x, w)))
+                .map(|(x, w)| {
+                    let products = x.iter().zip(w).map(|(x, w)| *x as i64 * *w as i64);
+                    products.sum::<i64>() as f32
+                })
+                .collect();
+            for gpu in targets_of(WeightDType::Int8) {
+                let out = gpu.buffer("out", (rows * n * 4) as u64).unwrap();
+                let args = LinearArgs {
+                    x: &gpu.texels_from("x", &x).unwrap(),
+                    norm: None,
+                    weights: &matrix(&gpu, WeightDType::Int8, &weights, k),
+                    out: (&out).into(),
+                    out_width: n,
+                    epilogue: Epilogue::Store,
+                    scale: 1.0,
+                    scratch: Some(&Staged::new(&gpu, rows, k, WeightDType::Int8).unwrap()),
+                };
+                let mut plan = Plan::default();
+                Linear::new(&gpu, &args).record(&gpu, rows, &mut plan);
+                gpu.run(&plan, None).unwrap();
+                let found = gpu.read(&out, rows * n).unwrap();
+                assert_eq!(found, expected, "{:?} {rows} x {k}", gpu.target());
+            }
+        }
     }
 }

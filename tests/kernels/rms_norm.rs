@@ -1,15 +1,20 @@
 //! shaders/rms_norm.wgsl against reference::rms_norm.
 
-use t5_gpu::gpu::Plan;
+use t5_gpu::gpu::{Gpu, Plan};
 use t5_gpu::ops::{ALIGN, Norm, RmsNorm};
 use t5_gpu::reference::rms_norm;
 
-use crate::common::{gpu, max_error, noise, note_error};
+use crate::common::{max_error, noise, note_error, targets};
 use crate::{SIZES, pad_rows, unpad_rows};
 
 #[test]
 fn rms_norm_equals_its_twin() {
-    let gpu = gpu();
+    for gpu in targets() {
+        check(&gpu);
+    }
+}
+
+fn check(gpu: &Gpu) {
     for rows in SIZES {
         for width in SIZES.into_iter().chain([512]) {
             let padded = width.next_multiple_of(ALIGN);
@@ -26,7 +31,7 @@ fn rms_norm_equals_its_twin() {
             let out = gpu.texels("out", (rows * padded * 4) as u64).unwrap();
             let mut plan = Plan::default();
             RmsNorm::new(
-                &gpu,
+                gpu,
                 &input,
                 &Norm {
                     gain: &gains,
@@ -35,7 +40,7 @@ fn rms_norm_equals_its_twin() {
                 },
                 &out,
             )
-            .record(&gpu, rows, &mut plan);
+            .record(gpu, rows, &mut plan);
             gpu.run(&plan, None).unwrap();
             let found = unpad_rows(
                 &gpu.read_texels(&out, rows * padded).unwrap(),

@@ -42,7 +42,7 @@ const TRIES: usize = 5;
 impl Ceiling {
     pub fn measure(gpu: &Gpu, dtype: WeightDType, console: &Console) -> Ceiling {
         let size = match gpu.target() {
-            Target::Hardware => HARDWARE,
+            Target::Hardware { .. } => HARDWARE,
             Target::Software { .. } => SOFTWARE,
         };
         // Where the device has no room for the try, results are worth telling without it.
