@@ -6,6 +6,9 @@
 const IN_SHARES: bool = THREADS > 16u;
 const SHARES: u32 = select(THREADS, 8u, IN_SHARES);
 
+// A row below it would have a scale that is no normal number, and is zero: 127 times the smallest of those.
+const SMALLEST_LIMIT: f32 = 127.0 * 0x1p-126;
+
 var<workgroup> squares: array<f32, THREADS>;
 // Magnitudes by their bits, whose order is that of the floats, with NaN above all, which max of floats may drop.
 var<workgroup> largest: array<u32, THREADS>;
@@ -87,7 +90,7 @@ fn row_scale(start: u32, vectors: u32, width: f32, eps: f32, local: u32) -> RowS
             scale.factor = inverseSqrt(sum / width + eps);
         }
         if (INT8) {
-            scale.inverse = select(127.0 / limit, 0.0, limit == 0.0);
+            scale.inverse = select(127.0 / limit, 0.0, limit < SMALLEST_LIMIT);
             scale.factor *= limit / 127.0;
         }
     }

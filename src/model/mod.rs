@@ -14,6 +14,7 @@ mod stack;
 mod teacher_forcing;
 mod trace;
 mod weights;
+mod work;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub use forward::{ForwardInputs, ForwardOutputs};
 pub use selection::DeviceSelection;
 pub use teacher_forcing::DecodeOptions;
 pub use trace::{Trace, TraceOptions};
+pub use work::{PartWork, StepEnd, StepShape, decode_step};
 
 use crate::gpu::Gpu;
 use crate::ops::{Epilogue, Linear, WeightDType};

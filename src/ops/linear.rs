@@ -11,6 +11,11 @@ use crate::gpu::{Binding, Buffer, Gpu, Plan, Resource, Target, Texels};
 /// The most outputs for which it pays that each workgroup makes its input ready for itself.
 const PREPARED_OUTPUTS: usize = 4096;
 
+/// Whether each workgroup of a layer that takes staged inputs makes a single row of so many texels ready for itself.
+pub(super) fn prepares(outputs: usize, texels: usize) -> bool {
+    outputs <= PREPARED_OUTPUTS && texels <= PREPARED_TEXELS
+}
+
 /// T5LayerNorm: `x * rsqrt(mean(x^2) + eps) * gain`.
 #[derive(Clone, Copy)]
 pub struct Norm<'a> {
@@ -141,8 +146,7 @@ impl Linear {
         let scratch = (several.input == Input::Staged)
             .then(|| scratch.expect("linear: no room for staged inputs"));
         let texels = weights.width / values_a_texel(weights.dtype);
-        let prepares =
-            scratch.is_some() && weights.rows <= PREPARED_OUTPUTS && texels <= PREPARED_TEXELS;
+        let prepares = scratch.is_some() && prepares(weights.rows, texels);
         let single = prepares.then_some(Variant {
             input: Input::Prepared {
                 norm: norm.is_some(),

@@ -15,6 +15,7 @@ mod rms_norm;
 mod stage;
 mod tiling;
 mod top_k;
+mod work;
 
 pub use argmax::Argmax;
 pub use attention::{Attention, AttentionArgs};
@@ -27,6 +28,8 @@ pub use matrix::{Matrix, WeightDType};
 pub use rms_norm::RmsNorm;
 pub use stage::Staged;
 pub use top_k::TopK;
+pub(crate) use work::LinearShape;
+pub use work::Work;
 
 use crate::gpu::Kernel;
 

@@ -224,6 +224,18 @@ impl Tiling {
         }
     }
 
+    /// How many times it reads the weights for so many rows, once by each workgroup that does not take them all.
+    pub fn passes(self, rows: usize) -> usize {
+        match self {
+            Tiling::Matvec { m_tile: 1, .. } => rows,
+            Tiling::Matvec { .. } => 1,
+            Tiling::Matmul {
+                m_tile, groups_m, ..
+            } => rows.div_ceil(m_tile * groups_m),
+            Tiling::Direct { tm, .. } => rows.div_ceil(tm),
+        }
+    }
+
     /// Workgroups over so many rows and outputs.
     pub fn workgroups(self, target: Target, rows: usize, outputs: usize) -> [u32; 3] {
         let [x, y] = match self {

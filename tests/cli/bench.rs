@@ -164,3 +164,74 @@ fn profiles_kernels_where_the_adapter_can() {
         "{results}"
     );
 }
+
+#[test]
+fn plans_a_step_without_a_device() {
+    let arguments = "bench --plan --json --arch t5-small --batch-size 1,32 --dtype f16 --gb-s 100 --tflop-s 2 --dispatch-us 10";
+    let mut command = t5_gpu(arguments.split(' '));
+    // There is none by that name.
+    command
+        .env("VK_DRIVER_FILES", "/nonexistent")
+        .env("VK_ICD_FILENAMES", "/nonexistent");
+    let plans: Value = serde_json::from_str(&stdout(&mut command)).unwrap();
+    let plans = plans.as_array().unwrap();
+    assert_eq!(plans.len(), 2);
+    for (plan, batch_size) in plans.iter().zip([1.0, 32.0]) {
+        let number = |field: &str| plan[field].as_f64().unwrap();
+        assert_eq!(number("dispatches"), 51.0);
+        assert_eq!(number("batch_size"), batch_size);
+        // Six layers of 6 x 512 x 512 and 2 x 512 x 2048, and the head: two bytes each, and the gains of the norms.
+        let weights = 2.0 * (6.0 * (6.0 * 262_144.0 + 2.0 * 1_048_576.0) + 32_128.0 * 512.0);
+        assert!(
+            (number("weight_bytes") / weights - 1.0).abs() < 0.01,
+            "{plan}"
+        );
+        let kernels = plan["kernels"].as_array().unwrap();
+        let all = |field: &str| {
+            kernels
+                .iter()
+                .map(|row| row[field].as_f64().unwrap())
+                .sum::<f64>()
+        };
+        for field in [
+            "weight_bytes",
+            "cache_bytes",
+            "activation_bytes",
+            "multiplications",
+            "dispatches",
+        ] {
+            assert_eq!(all(field), number(field), "{field}");
+        }
+        let [gpu] = plan["at_least"].as_array().unwrap().as_slice() else {
+            panic!("{plan}");
+        };
+        let memory = (number("weight_bytes") + number("cache_bytes")) / 100e9 * 1e3;
+        let least = 51.0 * 10e-3 + memory;
+        assert!(
+            gpu["step_ms"].as_f64().unwrap() >= least * 0.999_999,
+            "{gpu}"
+        );
+    }
+}
+
+#[test]
+fn plans_for_well_known_gpus() {
+    let table = stdout(&mut t5_gpu([
+        "bench", "--plan", "--arch", "t5-base", "--dtype", "int8",
+    ]));
+    for name in [
+        "RTX 4090",
+        "RX 7900 XTX",
+        "Apple M1",
+        "Arc A770",
+        "lm_head",
+        "matvec",
+    ] {
+        assert!(table.contains(name), "{table}");
+    }
+    let failed = t5_gpu(["bench", "--plan", "--gb-s", "100"])
+        .output()
+        .unwrap();
+    assert!(!failed.status.success());
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("--tflop-s"));
+}

@@ -448,3 +448,42 @@ fn sums_of_int8_are_exact() {
         }
     }
 }
+
+/// Such scales would be no normal numbers, which GPUs may take for zero or not.
+#[test]
+fn rows_of_int8_with_scales_too_small_are_zero() {
+    let (n, k) = (24, 48);
+    let weights: Vec<f32> = noise(5, n * k).iter().map(|w| w * 1e32).collect();
+    for rows in [1, 5] {
+        for (size, is_zero) in [(1e-37, true), (1.4e-36, true), (3e-36, false)] {
+            let x: Vec<f32> = noise(3, rows * k).iter().map(|x| x * size).collect();
+            let expected = linear_int8(&x, &weights, k);
+            assert_eq!(expected.iter().all(|y| *y == 0.0), is_zero);
+            for gpu in targets_of(WeightDType::Int8) {
+                let out = gpu.buffer("out", (rows * n * 4) as u64).unwrap();
+                let args = LinearArgs {
+                    x: &gpu.texels_from("x", &x).unwrap(),
+                    norm: None,
+                    weights: &matrix(&gpu, WeightDType::Int8, &weights, k),
+                    out: (&out).into(),
+                    out_width: n,
+                    epilogue: Epilogue::Store,
+                    scale: 1.0,
+                    scratch: Some(&Staged::new(&gpu, rows, k, WeightDType::Int8).unwrap()),
+                };
+                let mut plan = Plan::default();
+                Linear::new(&gpu, &args).record(&gpu, rows, &mut plan);
+                gpu.run(&plan, None).unwrap();
+                let found = gpu.read(&out, rows * n).unwrap();
+                let error = max_error(&found, &expected);
+                // A step of one input, as elsewhere.
+                let bound = if is_zero { 0.0 } else { size * 1e32 / 127.0 };
+                assert!(
+                    error <= bound,
+                    "{:?} {rows} rows of {size:e}: off by {error:e}",
+                    gpu.target()
+                );
+            }
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! `t5-gpu bench`
 
 mod ceiling;
+mod gpus;
+mod plan;
 mod report;
 mod run;
 mod work;
@@ -16,6 +18,7 @@ use t5_gpu::model::Model;
 use t5_gpu::{Parameters, Result, T5Config, WeightDType, parameters};
 
 use self::ceiling::Ceiling;
+use self::plan::PlanArgs;
 use self::report::milliseconds;
 use self::run::Workload;
 use super::Outcome;
@@ -60,6 +63,8 @@ pub struct Bench {
     /// GPU time by kernel too, of one more run
     #[arg(long)]
     profile: bool,
+    #[command(flatten)]
+    plan: PlanArgs,
     /// A JSON array instead of a table
     #[arg(long)]
     json: bool,
@@ -88,20 +93,34 @@ impl Bench {
             repeat: 3,
             device,
             profile: false,
+            plan: PlanArgs::none(),
             json: false,
             quiet: true,
         }
     }
 
     pub fn run(self) -> Outcome {
-        let results = self.results()?;
+        let (results, table): (_, fn(&[Value]) -> String) = match self.plan.is_wanted() {
+            true => (self.plans()?, plan::table),
+            false => (self.results()?, report::table),
+        };
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(out, "{:#}", Value::Array(results))?;
         } else {
-            write!(out, "{}", report::table(&results))?;
+            write!(out, "{}", table(&results))?;
         }
         Ok(())
+    }
+
+    /// A workload's plan each, from the model's shape alone.
+    fn plans(&self) -> Result<Vec<Value>> {
+        let (arch, config) = match &self.arch {
+            Some(arch) => (arch.clone(), preset(arch)?),
+            None => (self.model.name(), self.model.files(self.quiet)?.config()?),
+        };
+        let plan = |workload: &Workload| self.plan.of(&arch, &config, self.dtype, workload);
+        Ok(self.workloads().iter().map(plan).collect())
     }
 
     /// As a table.
