@@ -1,20 +1,18 @@
 // Attention of a decode step: one query a row (TQ is 1). A workgroup takes a head of a row, or where const PER_LANE is set
 // each of its threads does.
-// Self-attention (const CROSS is false) appends the row's key and value to the cache [capacity, slots, 2 * inner] and
-// reads the history of its slot: entry t of the table [slots, capacity] is the slot that holds position t, so reordering
-// beams rewrites the table and moves no key. Cross-attention reads the keys and values of the row's source,
-// [sources, keys, 2 * inner], hides what the mask [sources, keys] hides, and has no bias.
-// The host declares q, binding 1: [rows, q k v] or for cross-attention [rows, q]; kv, binding 2: the cache, or the sources'
-// keys and values; and out, binding 5.
+// Keys and values lie anywhere in a pool, [positions, 2 * inner], and a table says where, so that reordering beams rewrites
+// the table and moves no key. Self-attention (const CROSS is false) finds position t of its slot's history by entry t of
+// the table [slots, stride], and puts the row's own key and value where the last one says. Cross-attention finds the keys of
+// the row's source in [sources, stride]: their number, then where each lies. It has no bias.
+// The host declares q, binding 1: [rows, q k v] or for cross-attention [rows, q]; kv, binding 2: the pool; and out,
+// binding 5.
 
 const MASKED: f32 = -3.0e38;
 
 struct Params {
     q_row4: u32,       // vec4s from one query to the next
     inner4: u32,       // vec4s of all heads together
-    slots: u32,
-    capacity: u32,     // positions a slot
-    keys: u32,         // cross: positions a source
+    stride: u32,       // entries a row of the table
     max_distance: i32,
     rows: u32,
     heads: u32,
@@ -31,14 +29,13 @@ struct Row {
 var<immediate> params: Params;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;     // [heads, 2 * max_distance + 1]
-@group(0) @binding(4) var<storage, read> table: array<u32>;    // self: history, cross: mask
+@group(0) @binding(4) var<storage, read> table: array<u32>;    // where keys and values lie
 
 struct Place {
     row: u32,
     head: u32,
     position: u32,
-    slot: u32,
-    source: u32,
+    entries: u32,      // where the table's entries for its keys begin
     keys: u32,
     is_inside: bool,
 }
@@ -53,8 +50,11 @@ fn locate(workgroup: vec3<u32>, local: u32) -> Place {
     }
     let is_inside = index < params.rows;
     let row = rows[min(index, params.rows - 1u)];
-    return Place(index, head, row.position, row.slot, row.source,
-                 select(row.position + 1u, params.keys, CROSS), is_inside);
+    if (CROSS) {
+        let first = row.source * params.stride;
+        return Place(index, head, row.position, first + 1u, table[first], is_inside);
+    }
+    return Place(index, head, row.position, row.slot * params.stride, row.position + 1u, is_inside);
 }
 
 fn query_of(local: u32) -> u32 {
@@ -65,10 +65,10 @@ fn own(here: Place, part: u32, c: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(read_q(here.row * params.q_row4 + part * params.inner4 + here.head * D4 + c));
 }
 
-// Appends to the cache: vec4s first, first + step, ...
+// Adds the row's own to the pool: vec4s first, first + step, ...
 fn prepare(here: Place, first: u32, step: u32) {
     if (!CROSS) {
-        let at = (here.position * params.slots + here.slot) * 2u * params.inner4 + here.head * D4;
+        let at = key_at(here, here.position);
         for (var c = first; c < D4; c += step) {
             write_kv(at + c, bitcast<vec4<u32>>(own(here, 1u, c)));
             write_kv(at + params.inner4 + c, bitcast<vec4<u32>>(own(here, 2u, c)));
@@ -82,13 +82,7 @@ fn load_query(here: Place, i: u32, c: u32) -> vec4<f32> {
 
 // Where the head's part of key t begins.
 fn key_at(here: Place, t: u32) -> u32 {
-    var entry: u32;
-    if (CROSS) {
-        entry = here.source * params.keys + t;
-    } else {
-        entry = t * params.slots + select(table[here.slot * params.capacity + t], here.slot, t == here.position);
-    }
-    return entry * 2u * params.inner4 + here.head * D4;
+    return table[here.entries + t] * 2u * params.inner4 + here.head * D4;
 }
 
 // The key that begins at `at`, or part 2: its value.
@@ -109,7 +103,7 @@ fn load_value(here: Place, at: u32, t: u32, c: u32) -> vec4<f32> {
 }
 
 fn is_visible(here: Place, i: u32, t: u32) -> bool {
-    return !CROSS || table[here.source * params.keys + t] != 0u;
+    return true;
 }
 
 fn bias_of(here: Place, i: u32, t: u32) -> f32 {

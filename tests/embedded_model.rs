@@ -9,7 +9,7 @@ use common::models::{self, greedy};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use t5_gpu::GenerationConfig;
-use t5_gpu::generate::{Request, StepDecoder, StepRow, generate, generate_in_turn};
+use t5_gpu::generate::{Entry, Request, StepDecoder, StepRow, generate, generate_in_turn};
 use t5_gpu::model::{DeviceSelection, Model};
 use t5_gpu::model_files::ModelFiles;
 use t5_gpu::reference::Reference;
@@ -152,7 +152,6 @@ fn fifty_sentences_in_turn_are_those_of_transformers() {
         config
     };
     let (greedy_options, beams) = (config_with(&options.greedy), config_with(&options.beam_4));
-    let widest = translations.iter().map(|of| of.input_ids.len()).max();
     // Places, steps at once, candidates, and of how many one has beams.
     for (places, greedy_steps, candidates, every) in [(5, 3, 0, 100), (4, 1, 0, 3), (4, 4, 8, 3)] {
         let selection = DeviceSelection {
@@ -170,22 +169,24 @@ fn fifty_sentences_in_turn_are_those_of_transformers() {
             requests.push(Request::new(0, of.input_ids.clone(), config.clone()));
             expected.push(tokens);
         }
-        let slots = places * requests.iter().map(Request::slots).max().unwrap();
-        let mut decoder = model
-            .empty_decoder(places, widest.unwrap(), slots, selection)
-            .unwrap();
+        let mut decoder = model.shared_decoder(None, selection).unwrap();
         let outputs = generate_in_turn(&mut decoder, &requests, places, &mut ()).unwrap();
         for ((outputs, expected), of) in outputs.iter().zip(expected).zip(&translations) {
             assert_eq!(outputs[0].token_ids, *expected, "{places}: {}", of.text);
         }
     }
-    let long = vec![5; widest.unwrap() + 1];
-    let mut decoder = model
-        .empty_decoder(2, widest.unwrap(), 2, greedy(1))
-        .unwrap();
-    assert!(decoder.enter(&[0], &[&long]).is_err());
-    assert!(decoder.enter(&[2], &[&[5, 1]]).is_err());
-    assert!(decoder.enter(&[0, 1], &[&[5, 1]]).is_err());
+    // Nobody enters for whom no room is kept.
+    let mut decoder = model.shared_decoder(None, greedy(1)).unwrap();
+    let entry = |place, source| Entry {
+        place,
+        source,
+        slots: place..place + 1,
+        positions: 4,
+    };
+    assert!(decoder.enter(&[entry(0, &[5, 1])]).is_err());
+    assert!(decoder.admit(&entry(0, &[5, 1])).unwrap());
+    assert!(decoder.enter(&[entry(0, &[5; 40])]).is_err());
+    decoder.enter(&[entry(0, &[5, 1])]).unwrap();
 }
 
 #[test]

@@ -59,10 +59,7 @@ fn run(
     sources: &[Vec<u32>],
     options: &GenerationConfig,
 ) -> Vec<Result<Vec<Output>>> {
-    let width = sources.iter().map(Vec::len).max().unwrap();
-    let mut decoder = model
-        .empty_decoder(1, width, options.num_beams, selection)
-        .unwrap();
+    let mut decoder = model.shared_decoder(None, selection).unwrap();
     sources
         .iter()
         .map(|source| {

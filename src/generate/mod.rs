@@ -1,21 +1,27 @@
 //! Which token next: logits processors, greedy, beam search, sampling, stopping. Plain Rust over logits; never sees a GPU.
 //!
-//! [`generate`] advances many requests of different options together. Each is a search that says which rows it wants
+//! A [`Scheduler`] advances many requests of different options together, and [`generate`] a list of them. Each is a search that says which rows it wants
 //! the [`StepDecoder`] to run next and then chooses from their logits; a finished one leaves the step at once.
 
 mod beam;
 mod candidates;
 mod chain;
 pub mod processors;
+mod queue;
 pub mod random;
 mod ranking;
 mod request;
+mod running;
 mod scheduler;
 pub mod softmax;
+mod together;
 
 pub use ranking::Ranking;
 pub use request::{Output, Request};
-pub use scheduler::{Observer, generate, generate_in_turn};
+pub use scheduler::{Event, Scheduler, Tell};
+pub use together::{Observer, generate, generate_in_turn};
+
+use std::ops::Range;
 
 use crate::{Error, Result};
 
@@ -40,6 +46,19 @@ pub struct StepRow {
     pub token: u32,
 }
 
+/// A request on its way into a decoder.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// What its rows will call its source.
+    pub place: u32,
+    /// The source's tokens.
+    pub source: &'a [u32],
+    /// The slots of its hypotheses.
+    pub slots: Range<u32>,
+    /// Tokens that a hypothesis is fed at most.
+    pub positions: usize,
+}
+
 /// A decoder that extends many hypotheses by one token at a time: the GPU model, the CPU reference, a test's toy.
 pub trait StepDecoder {
     /// Logits a row.
@@ -50,13 +69,27 @@ pub trait StepDecoder {
     /// Whatever the device reports, and token ids, sources or slots out of range.
     fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]>;
 
-    /// Makes these sources, token ids each, those of the places given: rows name them by place from now on.
+    /// Keeps room for a request that is about to enter, until it leaves. False where there is none at present.
     ///
     /// # Errors
-    /// Whatever the device reports, places out of range, and sources longer than a place.
-    fn enter(&mut self, places: &[u32], sources: &[&[u32]]) -> Result<()> {
-        let _ = (places, sources);
+    /// Where there never will be.
+    fn admit(&mut self, entry: &Entry<'_>) -> Result<bool> {
+        let _ = entry;
+        Ok(true)
+    }
+
+    /// Lets requests in that were admitted: rows name their sources by place from now on.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn enter(&mut self, entries: &[Entry<'_>]) -> Result<()> {
+        let _ = entries;
         Err(Error::Invalid("this decoder's sources are fixed".into()))
+    }
+
+    /// The request at this place is gone: no further step is begun with a row of it.
+    fn leave(&mut self, place: u32) {
+        let _ = place;
     }
 
     /// How many of each row's best tokens [`Self::step_ranked`] can find at most; 0 where the decoder gives all logits

@@ -1,271 +1,399 @@
-use std::collections::VecDeque;
-use std::ops::{ControlFlow, Range};
+//! Requests that enter and leave at any step.
 
-use super::beam::BeamSearch;
-use super::chain::Chain;
-use super::random::{self, Stream};
-use super::request::{Output, Plan, Request};
-use super::{Ranking, Search, StepDecoder, StepResult, StepRow};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::queue::{EncoderLimit, Queue, Slots, Ticket};
+use super::request::{Output, Request};
+use super::running::{
+    MAX_THREADS, PARALLEL_FROM, Running, advance, check_logits, check_ranked, check_tokens,
+    ranking_of, searches,
+};
+use super::{Entry, StepDecoder, StepResult, StepRow};
 use crate::{Error, Result};
 
-/// Follows a generation as it goes. `()` does not look.
-pub trait Observer {
-    /// Output `sequence` of request number `request` has got `token`. Greedy decoding and sampling only: beam search
-    /// decides at its end.
-    ///
-    /// # Errors
-    /// An error ends the generation and comes out of [`generate`].
-    fn token(&mut self, request: usize, sequence: usize, token: u32) -> Result<()> {
-        let _ = (request, sequence, token);
-        Ok(())
-    }
-
-    /// Request number `request` is complete. Where nobody wants the others any more, the generation ends with what
-    /// there is.
-    ///
-    /// # Errors
-    /// As [`Self::token`].
-    fn finished(&mut self, request: usize, outputs: &[Output]) -> Result<ControlFlow<()>> {
-        let _ = (request, outputs);
-        Ok(ControlFlow::Continue(()))
-    }
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Event {
+    /// It waits no more.
+    Entered,
+    /// Output `sequence` has got `token`. Greedy decoding and sampling only: beam search decides at its end.
+    Token {
+        /// Which of the outputs.
+        sequence: usize,
+        /// What it has got.
+        token: u32,
+    },
+    /// It is done; its outputs, best first.
+    Finished(Vec<Output>),
+    /// It is done, and this is why it has no outputs.
+    Failed(Error),
 }
 
-impl Observer for () {}
+/// Takes what happens to requests, by their ids.
+pub type Tell<'a> = &'a mut dyn FnMut(u64, Event);
 
-/// A search and what its outputs are part of.
-struct Running {
-    search: Box<dyn Search>,
-    request: usize,
-    sequence: usize,
-    /// Where the request's source is.
+/// A request that runs.
+struct Held {
+    ticket: Ticket,
     place: u32,
-    /// Its rows in the present step.
-    rows: Range<usize>,
-    /// Set where the present step has taken the search further: the token that it has decided, if any.
-    advanced: Option<Option<u32>>,
+    slots: Range<u32>,
+    /// By sequence, until the request is done.
+    outputs: Vec<Vec<Output>>,
+    /// Tokens decided in this run, by sequence.
+    decided: Vec<usize>,
+    /// How many of its searches are not done.
+    unfinished: usize,
+    /// Whether it is done and only its rows are still there.
+    is_over: bool,
 }
 
-/// Decodes all requests together and returns the outputs of each, best first.
-///
-/// Slots are numbered through in the order of the requests, [`Request::slots`] for each. What a request gives does not
-/// depend on the others.
-///
-/// ```
-/// use t5_gpu::GenerationConfig;
-/// use t5_gpu::generate::{Request, StepDecoder, StepRow, generate};
-///
-/// /// After token n it gives n + 2, after 6 the end, token 1.
-/// struct ByTwos([f32; 9]);
-///
-/// impl StepDecoder for ByTwos {
-///     fn vocab_size(&self) -> usize {
-///         9
-///     }
-///     fn step(&mut self, rows: &[StepRow]) -> t5_gpu::Result<&[f32]> {
-///         self.0 = [0.0; 9];
-///         self.0[if rows[0].token < 6 { rows[0].token as usize + 2 } else { 1 }] = 1.0;
-///         Ok(&self.0)
-///     }
-/// }
-///
-/// let config = GenerationConfig {
-///     decoder_start_token_id: Some(0),
-///     eos_token_id: vec![1],
-///     ..Default::default()
-/// };
-/// let outputs = generate(&mut ByTwos([0.0; 9]), &[Request::new(0, vec![1], config)], &mut ())?;
-/// assert_eq!(outputs[0][0].token_ids, [2, 4, 6, 1]);
-/// # Ok::<(), t5_gpu::Error>(())
-/// ```
-///
-/// # Errors
-/// [`Error::Invalid`] and [`Error::TokenOutOfRange`] for options that cannot be used, before anything is decoded,
-/// [`Error::NotFinite`] for logits that are NaN or infinite, and whatever `decoder` and `observer` report.
-pub fn generate(
-    decoder: &mut dyn StepDecoder,
-    requests: &[Request],
-    observer: &mut dyn Observer,
-) -> Result<Vec<Vec<Output>>> {
-    let mut running = Vec::new();
-    let mut slot = 0;
-    for (request, mut searches) in requests
-        .iter()
-        .zip(searches(requests, decoder.vocab_size())?)
-    {
-        for search in &mut searches {
-            search.enter(request.source, slot);
-        }
-        slot += request.slots() as u32;
-        running.append(&mut searches);
-    }
-    Batch::new(running, Turns::default(), observer).run(decoder)
-}
-
-/// [`generate`] for more requests than are decoded together: in the order given, they enter as others leave, by
-/// [`StepDecoder::enter`]. Each is in one of `places` places, whatever its `source` says, and has the slots from its place
-/// times the most slots that a request has.
-///
-/// # Errors
-/// As [`generate`].
-pub fn generate_in_turn(
-    decoder: &mut dyn StepDecoder,
-    requests: &[Request],
-    places: usize,
-    observer: &mut dyn Observer,
-) -> Result<Vec<Vec<Output>>> {
-    let turns = Turns {
-        requests,
-        waiting: searches(requests, decoder.vocab_size())?.into(),
-        places: places.max(1),
-        free: (0..places.max(1) as u32).rev().collect(),
-        slots: requests.iter().map(Request::slots).max().unwrap_or(1) as u32,
-    };
-    Batch::new(Vec::new(), turns, observer).run(decoder)
-}
-
-/// Requests that wait for a place.
-#[derive(Default)]
-struct Turns<'a> {
-    requests: &'a [Request],
-    /// The searches of each.
-    waiting: VecDeque<Vec<Running>>,
+/// Runs requests together on a [`StepDecoder`], step by step. What one gives does not depend on the others, nor on when
+/// they come and go.
+pub struct Scheduler {
+    vocab_size: usize,
+    queue: Queue,
+    /// In the order in which they entered.
+    running: Vec<Running>,
+    held: BTreeMap<u64, Held>,
     places: usize,
     free: Vec<u32>,
-    /// A place's.
-    slots: u32,
-}
-
-/// All requests of a generation.
-struct Batch<'a> {
-    running: Vec<Running>,
-    turns: Turns<'a>,
-    /// By request and sequence.
-    outputs: Vec<Vec<Output>>,
-    /// By request, how many of its searches are not done.
-    unfinished: Vec<usize>,
-    observer: &'a mut dyn Observer,
-    /// Whether the observer wants no more.
-    is_broken_off: bool,
+    slots: Slots,
+    /// Steps of the greedy run under way.
+    under_way: usize,
+    /// Rows of the present step.
+    rows: Vec<StepRow>,
+    /// Whether nobody who waits can enter until somebody leaves.
+    is_blocked: bool,
+    /// While it is looked for who is to blame for a failure: how many run together.
+    together: usize,
     /// A thread's memory to work in each.
     scratch: Vec<Vec<f32>>,
 }
 
-impl<'a> Batch<'a> {
-    fn new(running: Vec<Running>, turns: Turns<'a>, observer: &'a mut dyn Observer) -> Batch<'a> {
-        let mut outputs: Vec<Vec<Output>> = Vec::new();
-        for search in running.iter().chain(turns.waiting.iter().flatten()) {
-            outputs.resize_with(search.request + 1, Vec::new);
-            outputs[search.request].push(Output::default());
-        }
+/// Source tokens of an encoder batch, a place.
+const TOKENS_A_PLACE: usize = 64;
+/// Losses of a device under one and the same request, from which on it may be its fault.
+const MOST_LOSSES: usize = 3;
+
+impl Scheduler {
+    /// A scheduler for a decoder of such a vocabulary, that lets `places` requests run together.
+    pub fn new(vocab_size: usize, places: usize) -> Scheduler {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Batch {
-            unfinished: outputs.iter().map(Vec::len).collect(),
-            running,
-            turns,
-            outputs,
-            observer,
-            is_broken_off: false,
+        Scheduler {
+            vocab_size,
+            queue: Queue::default(),
+            running: Vec::new(),
+            held: BTreeMap::new(),
+            places,
+            free: (0..places as u32).rev().collect(),
+            slots: Slots::default(),
+            under_way: 0,
+            rows: Vec::new(),
+            is_blocked: false,
+            together: usize::MAX,
             scratch: vec![Vec::new(); threads.min(MAX_THREADS)],
         }
     }
 
-    fn run(mut self, decoder: &mut dyn StepDecoder) -> Result<Vec<Vec<Output>>> {
-        let vocab_size = decoder.vocab_size();
-        let mut rows = Vec::new();
-        loop {
-            if !self.is_broken_off {
-                self.enter(decoder)?;
-            }
-            if self.running.is_empty() || self.is_broken_off {
-                return Ok(self.outputs);
-            }
-            rows.clear();
-            for active in &mut self.running {
-                let first = rows.len();
-                active.search.push_rows(&mut rows);
-                active.rows = first..rows.len();
-            }
-            if self.greedy_steps(0, decoder.greedy_steps()) > 0 {
-                self.run_greedy(decoder, &rows)?;
-            } else if let Some(count) = self.candidates(decoder.ranks()) {
-                let ranking = decoder.step_ranked(&rows, count)?;
-                check_ranking(ranking, rows.len(), vocab_size)?;
-                self.advance(1, &|rows| StepResult::Ranked(ranking.of_rows(rows.clone())))?;
-            } else {
-                self.step(decoder.step(&rows)?, rows.len(), vocab_size)?;
-            }
-            self.running.retain(|active| !active.search.is_done());
+    /// Lets a request wait for its turn. Its `source` does not matter: it gets a place.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] and [`Error::TokenOutOfRange`] for options that cannot be used.
+    pub fn push(&mut self, id: u64, mut request: Request) -> Result<()> {
+        searches(&mut request, self.vocab_size)?;
+        let ticket = self.queue.push(id, request);
+        self.queue.put(ticket);
+        self.is_blocked = false;
+        Ok(())
+    }
+
+    /// Lets a request run whose source the decoder has, with slots from `slot` on.
+    ///
+    /// # Errors
+    /// As [`Scheduler::push`].
+    pub(super) fn begin(&mut self, id: u64, request: Request, slot: u32) -> Result<()> {
+        let ticket = self.queue.push(id, request);
+        let slots = slot..slot + ticket.request.slots() as u32;
+        self.hold(ticket.request.source, slots, ticket)
+    }
+
+    /// Whether nobody waits or runs.
+    pub fn is_idle(&self) -> bool {
+        self.queue.len() == 0 && self.held.values().all(|held| held.is_over)
+    }
+
+    /// Requests that wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Requests that run.
+    pub fn active(&self) -> usize {
+        self.held.values().filter(|held| !held.is_over).count()
+    }
+
+    /// Ends a request without a word.
+    pub fn cancel(&mut self, id: u64) {
+        self.queue.remove(id);
+        self.is_blocked = false;
+        if let Some(held) = self.held.get_mut(&id) {
+            held.is_over = true;
+            let own = self.running.iter_mut().filter(|active| active.id == id);
+            own.for_each(|active| active.is_given_up = true);
         }
     }
 
-    /// Lets those that wait have the free places, where there are enough to be worth running the encoder for.
-    fn enter(&mut self, decoder: &mut dyn StepDecoder) -> Result<()> {
-        let turns = &mut self.turns;
-        let count = turns.waiting.len().min(turns.free.len());
-        if count == 0 || (4 * turns.free.len() < turns.places && !self.running.is_empty()) {
-            return Ok(());
-        }
-        let places = turns.free.split_off(turns.free.len() - count);
-        let entering: Vec<Vec<Running>> = turns.waiting.drain(..count).collect();
-        let sources: Vec<&[u32]> = entering
-            .iter()
-            .map(|searches| {
-                turns.requests[searches[0].request]
-                    .encoder_input_ids
-                    .as_slice()
-            })
-            .collect();
-        decoder.enter(&places, &sources)?;
-        for (place, mut searches) in places.into_iter().zip(entering) {
-            for search in &mut searches {
-                search.enter(place, place * turns.slots);
+    /// Lets in who may enter, and runs all a step further, or as many greedy steps as are under way.
+    ///
+    /// # Errors
+    /// What the decoder reports of all together. It cannot be used any more then; [`Scheduler::restart`] with another goes on.
+    pub fn step(&mut self, decoder: &mut dyn StepDecoder, tell: Tell<'_>) -> Result<()> {
+        if self.under_way == 0 {
+            self.retire(decoder);
+            self.admit(decoder, tell)?;
+            if self.running.is_empty() {
+                return Ok(());
             }
-            self.running.append(&mut searches);
+            self.rows.clear();
+            for active in &mut self.running {
+                let first = self.rows.len();
+                active.search.push_rows(&mut self.rows);
+                active.rows = first..self.rows.len();
+            }
+            let steps = self.greedy_steps(0, decoder.greedy_steps());
+            if steps == 0 {
+                return self.choose(decoder, tell);
+            }
+            decoder.start_greedy(&self.rows, steps)?;
+            self.under_way = steps;
+        }
+        self.run_greedy(decoder, tell)
+    }
+
+    /// Puts all that run back to where they waited, to run from their start: after an error of a decoder, with another one.
+    /// What was told is not told again. Unless it is the device that `was_lost`, fewer run together from then on until it
+    /// has failed for one alone, which is told the error, or for none.
+    pub fn restart(&mut self, error: Error, was_lost: bool, tell: Tell<'_>) {
+        self.running.clear();
+        self.under_way = 0;
+        self.is_blocked = false;
+        self.free = (0..self.places as u32).rev().collect();
+        self.slots = Slots::default();
+        let held = std::mem::take(&mut self.held).into_values();
+        let mut tickets: Vec<Ticket> = held
+            .filter(|held| !held.is_over)
+            .map(|held| held.ticket)
+            .collect();
+        let mut blames = !was_lost;
+        for ticket in &mut tickets {
+            ticket.losses += usize::from(was_lost);
+            blames |= ticket.losses > MOST_LOSSES;
+        }
+        if blames && tickets.len() == 1 {
+            tell(tickets.remove(0).id, Event::Failed(error));
+        } else if blames {
+            self.together = (tickets.len() / 2).max(1);
+        }
+        for mut ticket in tickets {
+            ticket.is_suspect |= blames;
+            self.queue.put(ticket);
+        }
+        self.clear_suspicion();
+    }
+
+    /// Ends all who run without a word, so that the decoder can be used for others.
+    pub(super) fn clear(&mut self, decoder: &mut dyn StepDecoder) {
+        for held in self.held.values_mut() {
+            held.is_over = true;
+        }
+        self.running.clear();
+        self.under_way = 0;
+        self.retire(decoder);
+    }
+
+    /// Those who are done leave the step.
+    fn retire(&mut self, decoder: &mut dyn StepDecoder) {
+        self.running.retain(|active| !active.is_done());
+        let over: Vec<u64> = self
+            .held
+            .iter()
+            .filter(|(_, held)| held.is_over)
+            .map(|(id, _)| *id)
+            .collect();
+        for held in over.iter().filter_map(|id| self.held.remove(id)) {
+            decoder.leave(held.place);
+            self.free.push(held.place);
+            self.slots.set(held.slots, false);
+            self.is_blocked = false;
+        }
+        self.clear_suspicion();
+    }
+
+    fn clear_suspicion(&mut self) {
+        let mut running = self.held.values().map(|held| &held.ticket);
+        if self.together != usize::MAX
+            && !running.any(|ticket| ticket.is_suspect)
+            && !self.queue.has_suspects()
+        {
+            self.together = usize::MAX;
+        }
+    }
+
+    /// How many of those who wait may enter when `free` places are: enough to be worth running the encoder for.
+    fn admissible(&self, free: usize) -> usize {
+        let active = self.active();
+        let free = free.min(self.together.saturating_sub(active));
+        let waiting = self.queue.len();
+        let is_worth_it = active == 0 || waiting <= free || 4 * free >= self.places;
+        if self.is_blocked || !(is_worth_it || self.together != usize::MAX) {
+            return 0;
+        }
+        waiting.min(free)
+    }
+
+    /// Lets those who wait have free places, a batch of the encoder at most where others run that would wait for it.
+    fn admit(&mut self, decoder: &mut dyn StepDecoder, tell: Tell<'_>) -> Result<()> {
+        let were_running = !self.running.is_empty();
+        loop {
+            let items = self.admissible(self.free.len());
+            if items == 0 {
+                return Ok(());
+            }
+            let limit = EncoderLimit {
+                items,
+                tokens: TOKENS_A_PLACE * self.places,
+            };
+            let mut refused = Vec::new();
+            let mut shares: Vec<(u32, Range<u32>)> = Vec::new();
+            let (free, slots) = (&mut self.free, &mut self.slots);
+            let picked = self.queue.pick(limit, |ticket| {
+                let Some(&place) = free.last() else {
+                    return false;
+                };
+                let share = slots.find(ticket.request.slots());
+                match decoder.admit(&ticket.entry(place, share.clone())) {
+                    Ok(true) => {
+                        free.pop();
+                        slots.set(share.clone(), true);
+                        shares.push((place, share));
+                        true
+                    }
+                    Ok(false) => false,
+                    Err(error) => {
+                        refused.push((ticket.id, error));
+                        false
+                    }
+                }
+            });
+            let none_refused = refused.is_empty();
+            for (id, error) in refused {
+                self.queue.remove(id);
+                tell(id, Event::Failed(error));
+            }
+            if picked.is_empty() {
+                self.is_blocked = none_refused;
+                if none_refused {
+                    return Ok(());
+                }
+                continue;
+            }
+            let ids: Vec<u64> = picked.iter().map(|ticket| ticket.id).collect();
+            for (ticket, (place, slots)) in picked.into_iter().zip(shares) {
+                tell(ticket.id, Event::Entered);
+                self.hold(place, slots, ticket)?;
+            }
+            let entries: Vec<Entry<'_>> = ids
+                .iter()
+                .filter_map(|id| self.held.get(id))
+                .map(|held| held.ticket.entry(held.place, held.slots.clone()))
+                .collect();
+            decoder.enter(&entries)?;
+            if were_running {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Makes a request one of those who run.
+    fn hold(&mut self, place: u32, slots: Range<u32>, mut ticket: Ticket) -> Result<()> {
+        let id = ticket.id;
+        let searches = searches(&mut ticket.request, self.vocab_size)?;
+        let count = searches.len();
+        for (sequence, mut search) in searches.into_iter().enumerate() {
+            search.enter(place, slots.start + sequence as u32);
+            self.running.push(Running {
+                search,
+                id,
+                sequence,
+                rows: 0..0,
+                advanced: None,
+                is_given_up: false,
+            });
+        }
+        let held = Held {
+            ticket,
+            place,
+            slots,
+            outputs: vec![Vec::new(); count],
+            decided: vec![0; count],
+            unfinished: count,
+            is_over: false,
+        };
+        self.held.insert(id, held);
+        Ok(())
+    }
+
+    /// A step whose results searches choose from.
+    fn choose(&mut self, decoder: &mut dyn StepDecoder, tell: Tell<'_>) -> Result<()> {
+        let (rows, vocab_size) = (self.rows.len(), self.vocab_size);
+        if let Some(count) = self.candidates(decoder.ranks()) {
+            let ranking = decoder.step_ranked(&self.rows, count)?;
+            check_ranked(ranking.rows(), rows)?;
+            self.advance(1, &|rows| ranking_of(ranking, rows, vocab_size), tell);
+        } else {
+            let logits = decoder.step(&self.rows)?;
+            check_logits(logits.len(), rows, vocab_size)?;
+            let threads = if logits.len() < PARALLEL_FROM {
+                1
+            } else {
+                self.scratch.len()
+            };
+            let logits_of = |rows: &Range<usize>| {
+                let logits = &logits[rows.start * vocab_size..rows.end * vocab_size];
+                Ok(StepResult::Logits(logits))
+            };
+            self.advance(threads, &logits_of, tell);
         }
         Ok(())
     }
 
-    /// Chooses from the logits of a step.
-    fn step(&mut self, logits: &[f32], rows: usize, vocab_size: usize) -> Result<()> {
-        check_logits(logits, rows, vocab_size)?;
-        let threads = if logits.len() < PARALLEL_FROM {
-            1
+    /// Waits for the greedy run under way, after beginning the next one if it is clear that there will be one: until a
+    /// search needs logits, all are done, or so many are, or wait, that it is time to make up the rows anew. Until then the
+    /// rows of what is done run on to no purpose.
+    fn run_greedy(&mut self, decoder: &mut dyn StepDecoder, tell: Tell<'_>) -> Result<()> {
+        let (most, steps) = (decoder.greedy_steps(), self.under_way);
+        let ahead = if most > 1 && !self.wants_other_rows() {
+            self.greedy_steps(steps, most)
         } else {
-            self.scratch.len()
+            0
         };
-        self.advance(threads, &|rows| {
-            StepResult::Logits(&logits[rows.start * vocab_size..rows.end * vocab_size])
-        })
-    }
-
-    /// Lets `decoder` choose until a search needs logits, all are done, or so many are that it is time for their rows to
-    /// leave. Until then the rows of what is done run on to no purpose.
-    fn run_greedy(&mut self, decoder: &mut dyn StepDecoder, rows: &[StepRow]) -> Result<()> {
-        let most = decoder.greedy_steps();
-        let mut steps = self.greedy_steps(0, most);
-        decoder.start_greedy(rows, steps)?;
-        let mut tokens = Vec::new();
-        while steps > 0 {
-            // The run that is waited for may show that this one was not needed: it is given up then.
-            let ahead = if most > 1 && !self.many_are_done() {
-                self.greedy_steps(steps, most)
-            } else {
-                0
-            };
-            if ahead > 0 {
-                decoder.continue_greedy(ahead)?;
-            }
-            decoder.finish_greedy(&mut tokens)?;
-            check_tokens(tokens.len(), steps * rows.len())?;
-            for tokens in tokens.chunks_exact(rows.len()) {
-                self.advance(1, &|rows| StepResult::Argmax(tokens[rows.start]))?;
-            }
-            if self.is_broken_off || self.undone().next().is_none() {
-                break;
-            }
-            steps = ahead;
+        if ahead > 0 {
+            decoder.continue_greedy(ahead)?;
         }
+        let mut tokens = Vec::new();
+        decoder.finish_greedy(&mut tokens)?;
+        let rows = self.rows.len();
+        check_tokens(tokens.len(), steps * rows)?;
+        for tokens in tokens.chunks_exact(rows) {
+            self.advance(1, &|rows| Ok(StepResult::Argmax(tokens[rows.start])), tell);
+        }
+        // The run under way is given up where nobody needs it.
+        self.under_way = if self.undone().next().is_none() {
+            0
+        } else {
+            ahead
+        };
         Ok(())
     }
 
@@ -290,164 +418,79 @@ impl<'a> Batch<'a> {
     }
 
     fn undone(&self) -> impl Iterator<Item = &Running> {
-        self.running
-            .iter()
-            .filter(|active| !active.search.is_done())
+        self.running.iter().filter(|active| !active.is_done())
     }
 
-    /// Whether steps without the rows of what is done are worth the wait for the runs under way.
-    fn many_are_done(&self) -> bool {
-        4 * (self.running.len() - self.undone().count()) >= self.running.len()
+    /// Whether steps with other rows are worth the wait for the runs under way.
+    fn wants_other_rows(&self) -> bool {
+        let done = self.running.len() - self.undone().count();
+        let over = self.held.len() - self.active();
+        4 * done >= self.running.len() || self.admissible(self.free.len() + over) > 0
     }
 
     /// Gives every search that is not done its rows' result, and tells what that decides.
     fn advance<'r>(
         &mut self,
         threads: usize,
-        result_of: &(impl Fn(&Range<usize>) -> StepResult<'r> + Sync),
-    ) -> Result<()> {
-        advance(&mut self.running, &mut self.scratch[..threads], result_of)?;
+        result_of: &(impl Fn(&Range<usize>) -> Result<StepResult<'r>> + Sync),
+        tell: Tell<'_>,
+    ) {
+        advance(&mut self.running, &mut self.scratch[..threads], result_of);
+        let mut failed = Vec::new();
         for active in &mut self.running {
-            let Some(decided) = active.advanced.take() else {
+            let (Some(advanced), Some(held)) =
+                (active.advanced.take(), self.held.get_mut(&active.id))
+            else {
                 continue;
             };
-            if let Some(token) = decided {
-                self.observer
-                    .token(active.request, active.sequence, token)?;
+            if held.is_over {
+                continue;
+            }
+            let sequence = active.sequence;
+            match advanced {
+                Ok(None) => {}
+                Ok(Some(token)) => {
+                    held.decided[sequence] += 1;
+                    if held.decided[sequence] > held.ticket.told[sequence] {
+                        held.ticket.told[sequence] += 1;
+                        tell(active.id, Event::Token { sequence, token });
+                    }
+                }
+                Err(error) => {
+                    held.is_over = true;
+                    failed.push(active.id);
+                    tell(active.id, Event::Failed(error));
+                    continue;
+                }
             }
             if active.search.is_done() {
-                let request = active.request;
-                let found = active.search.take_outputs();
-                self.outputs[request].splice(active.sequence..=active.sequence, found);
-                self.unfinished[request] -= 1;
-                if self.unfinished[request] == 0 {
-                    self.turns.free.push(active.place);
-                    let flow = self.observer.finished(request, &self.outputs[request])?;
-                    if flow.is_break() {
-                        self.is_broken_off = true;
-                        return Ok(());
-                    }
+                held.outputs[sequence] = active.search.take_outputs();
+                held.unfinished -= 1;
+                if held.unfinished == 0 {
+                    held.is_over = true;
+                    let outputs = std::mem::take(&mut held.outputs).into_iter().flatten();
+                    tell(active.id, Event::Finished(outputs.collect()));
                 }
             }
         }
-        Ok(())
-    }
-}
-
-/// Logits a step from which on choosing from them is worth more than starting threads: some rows of 32,000.
-const PARALLEL_FROM: usize = 1 << 19;
-const MAX_THREADS: usize = 8;
-
-/// Gives every search that is not done its rows' result, on as many threads as there is scratch memory.
-fn advance<'a>(
-    running: &mut [Running],
-    scratch: &mut [Vec<f32>],
-    result_of: &(impl Fn(&Range<usize>) -> StepResult<'a> + Sync),
-) -> Result<()> {
-    let one_after_another = |running: &mut [Running], scratch: &mut Vec<f32>| {
-        let undone = running.iter_mut().filter(|active| !active.search.is_done());
-        for active in undone {
-            let result = result_of(&active.rows);
-            result.check()?;
-            active.advanced = Some(active.search.advance(result, scratch)?);
+        for id in failed {
+            self.cancel(id);
         }
-        Ok(())
-    };
-    if let [scratch] = scratch {
-        return one_after_another(running, scratch);
-    }
-    let share = running.len().div_ceil(scratch.len());
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = running
-            .chunks_mut(share)
-            .zip(scratch)
-            .map(|(running, scratch)| scope.spawn(|| one_after_another(running, scratch)))
-            .collect();
-        threads.into_iter().try_for_each(|thread| {
-            thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
-    })
-}
-
-/// Makes each request's searches: one, in sampling one an output.
-fn searches(requests: &[Request], vocab_size: usize) -> Result<Vec<Vec<Running>>> {
-    let of_request = |(index, request): (usize, &Request)| {
-        let config = &request.config;
-        config.validate()?;
-        let seed = config
-            .do_sample
-            .then(|| config.seed.unwrap_or_else(random::entropy));
-        let chains = if config.num_beams > 1 {
-            1
-        } else {
-            request.slots()
-        };
-        (0..chains)
-            .map(|sequence| {
-                let plan = Plan::new(request, vocab_size)?;
-                let random = seed.map(|seed| Stream::new(seed, sequence as u64));
-                let search: Box<dyn Search> = if config.num_beams > 1 {
-                    Box::new(BeamSearch::new(plan, config, random, vocab_size)?)
-                } else {
-                    Box::new(Chain::new(plan, random))
-                };
-                Ok(Running {
-                    search,
-                    request: index,
-                    sequence,
-                    place: 0,
-                    rows: 0..0,
-                    advanced: None,
-                })
-            })
-            .collect()
-    };
-    requests.iter().enumerate().map(of_request).collect()
-}
-
-impl Running {
-    /// Its request is at `place` and has the slots from `slot` on.
-    fn enter(&mut self, place: u32, slot: u32) {
-        self.place = place;
-        self.search.enter(place, slot + self.sequence as u32);
     }
 }
 
-fn check_tokens(tokens: usize, wanted: usize) -> Result<()> {
-    if tokens == wanted {
-        return Ok(());
+impl Ticket {
+    fn entry(&self, place: u32, slots: Range<u32>) -> Entry<'_> {
+        let config = &self.request.config;
+        let limits = config
+            .decoder_prompt()
+            .and_then(|prompt| config.length_limits(prompt.len()));
+        Entry {
+            place,
+            source: &self.request.encoder_input_ids,
+            slots,
+            // The last token is fed to nobody.
+            positions: limits.map_or(1, |limits| limits.max_length.saturating_sub(1)),
+        }
     }
-    Err(Error::Gpu(format!(
-        "a decoder chose {tokens} tokens in place of {wanted}"
-    )))
-}
-
-fn check_ranking(ranking: Ranking<'_>, rows: usize, vocab_size: usize) -> Result<()> {
-    if ranking.rows() != rows {
-        return Err(Error::Gpu(format!(
-            "a decoder step ranked {} rows in place of {rows}",
-            ranking.rows()
-        )));
-    }
-    let in_vocabulary = |&token: &u32| (token as usize) < vocab_size;
-    // Where logits are not finite, that is what is wrong.
-    let is_sound = |row| !ranking.is_finite(row) || ranking.tokens(row).iter().all(in_vocabulary);
-    if (0..rows).all(is_sound) {
-        return Ok(());
-    }
-    Err(Error::Gpu(
-        "a decoder step ranked tokens outside the vocabulary: try `t5-gpu verify`".into(),
-    ))
-}
-
-fn check_logits(logits: &[f32], rows: usize, vocab_size: usize) -> Result<()> {
-    if logits.len() != rows * vocab_size {
-        return Err(Error::Gpu(format!(
-            "a decoder step gave {} logits for {rows} rows of {vocab_size}",
-            logits.len()
-        )));
-    }
-    Ok(())
 }

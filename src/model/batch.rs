@@ -1,7 +1,5 @@
 //! Sequences side by side, as stacks over whole batches take them.
 
-use std::sync::Arc;
-
 use super::Model;
 use super::weights::Stack;
 use crate::gpu::{Buffer, Plan, Texels};
@@ -13,8 +11,10 @@ pub(super) struct Batch {
     pub lengths: Vec<usize>,
     /// Positions a sequence.
     pub width: usize,
-    /// `[batch, width]` u32, 0 where a key is hidden.
-    pub mask: Arc<Buffer>,
+    /// `[batch, width]`, 0 where a key is hidden.
+    pub keys: Vec<u32>,
+    /// The same, on the GPU.
+    pub mask: Buffer,
 }
 
 impl Batch {
@@ -75,7 +75,8 @@ impl Model {
         let batch = Batch {
             lengths,
             width,
-            mask: Arc::new(gpu.buffer_from("the attention mask", &keys)?),
+            mask: gpu.buffer_from("the attention mask", &keys)?,
+            keys,
         };
         let bytes = (batch.rows() * padded * 4) as u64;
         let x = match embeds {

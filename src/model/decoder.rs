@@ -1,32 +1,34 @@
 //! The decoder: one token a row and step, as one compute pass over prepared ops.
 
 use super::greedy::Greedy;
-use super::kv_cache::KvCache;
-use super::sources::Sources;
+use super::kv_cache::{KvCache, PoolLimit};
+use super::pages::Share;
 use super::weights::DecoderWeights;
 use super::{DeviceSelection, Encoded, Model};
 use crate::generate::softmax::is_finite;
-use crate::generate::{Ranking, StepDecoder, StepRow};
+use crate::generate::{Entry, Ranking, StepDecoder, StepRow};
 use crate::gpu::{Buffer, Plan, Readback, Texels};
 use crate::ops::{
     Argmax, CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear, Staged, TopK,
 };
 use crate::{Error, Result};
 
-/// Decodes from encoded sources. Cross-attention keys and values are computed when it is made; each step then runs a
+/// Decodes from encoded sources, whose cross-attention keys and values are computed when they enter; each step then runs a
 /// plan that is recorded when the number of rows changes and kept otherwise.
 pub struct Decoder<'a> {
     model: &'a Model,
-    sources: Sources,
+    selection: DeviceSelection,
     cache: KvCache,
+    /// Rows that the buffers have room for.
+    room: usize,
+    /// Whether requests enter and leave, and buffers grow with them.
+    is_shared: bool,
     activations: Activations,
     ops: Ops,
     plan: Plan,
     /// What `plan` is for.
     planned: Option<Planned>,
     greedy: Greedy,
-    /// Candidates a row at most.
-    candidates: usize,
     /// The way back of logits or candidates.
     readback: Readback,
     row_data: Vec<[u32; 4]>,
@@ -114,65 +116,132 @@ impl Model {
         slots: usize,
         selection: DeviceSelection,
     ) -> Result<Decoder<'a>> {
-        let sources = Sources::of(self, encoded)?;
-        self.decoder_of(sources, slots, selection)
+        let mut decoder = self.decoder_of(slots, self.pool_limit(None)?, selection)?;
+        let places: Vec<u32> = (0..encoded.len() as u32).collect();
+        for &place in &places {
+            let share = Share {
+                source: encoded.source_length(place as usize),
+                slots: 0..0,
+                positions: 0,
+            };
+            if !decoder.cache.tables.admit(place, &share) {
+                let limit = decoder.cache.limit();
+                return Err(limit.error("keys and values of the sources".into(), limit.pages + 1));
+            }
+        }
+        decoder.cache.enter(self, &places, encoded)?;
+        decoder.bind()?;
+        Ok(decoder)
     }
 
-    /// A decoder with empty places for sources of up to `width` tokens, which enter by [`StepDecoder::enter`].
+    /// A decoder for requests that come and go, by [`StepDecoder::enter`] and [`StepDecoder::leave`], as many as their keys
+    /// and values fit into `kv_memory` bytes; without that, as a binding reaches.
     ///
     /// # Errors
     /// As [`Model::decoder`].
-    pub fn empty_decoder(
+    pub fn shared_decoder(
         &self,
-        places: usize,
-        width: usize,
-        slots: usize,
+        kv_memory: Option<u64>,
         selection: DeviceSelection,
     ) -> Result<Decoder<'_>> {
-        let sources = Sources::empty(self, places, width)?;
-        self.decoder_of(sources, slots, selection)
+        let mut decoder = self.decoder_of(1, self.pool_limit(kv_memory)?, selection)?;
+        decoder.is_shared = true;
+        Ok(decoder)
+    }
+
+    /// Whether a shared decoder with so much memory could ever take a request of `source` tokens and `slots` hypotheses of
+    /// up to `positions` tokens.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where it could not.
+    pub fn check_share(
+        &self,
+        kv_memory: Option<u64>,
+        source: usize,
+        slots: usize,
+        positions: usize,
+    ) -> Result<()> {
+        let share = Share {
+            source,
+            slots: 0..slots as u32,
+            positions,
+        };
+        self.pool_limit(kv_memory)?.check(&share)?;
+        self.check_rows(slots)
+    }
+
+    /// Logits of a step are in one buffer.
+    fn check_rows(&self, rows: usize) -> Result<()> {
+        let needed = (rows * self.config.vocab_size * 4) as u64;
+        let available = self.gpu.max_binding_bytes();
+        if needed > available {
+            return Err(Error::TooLarge {
+                what: format!("a step of {rows} hypotheses"),
+                needed,
+                available,
+                hint: "fewer beams or outputs",
+            });
+        }
+        Ok(())
     }
 
     fn decoder_of(
         &self,
-        sources: Sources,
         slots: usize,
+        limit: PoolLimit,
         selection: DeviceSelection,
     ) -> Result<Decoder<'_>> {
-        let slots = slots.max(1);
+        let room = slots.max(1);
         let gpu = &self.gpu;
         let decoder = self.decoder_weights()?;
-        let cache = KvCache::new(gpu, self.config.num_decoder_layers, slots, self.dims.inner)?;
+        let cache = KvCache::new(self, limit)?;
         let candidates = selection.candidates.min(self.config.vocab_size);
-        let buffer = |label, width: usize| gpu.buffer(label, (slots * width * 4) as u64);
-        let texels = |label, width: usize| gpu.texels(label, (slots * width * 4) as u64);
-        let activations = Activations {
-            rows: buffer("decoder rows", 4)?,
-            x: texels("decoder states", self.dims.d_model)?,
-            qkv: texels("decoder queries, keys and values", 3 * self.dims.inner)?,
-            q: texels("decoder cross-attention queries", self.dims.inner)?,
-            attended: texels("decoder attention", self.dims.inner)?,
-            inner_layer: texels("decoder feed-forward", self.dims.d_ff)?,
-            logits: buffer("logits", self.config.vocab_size)?,
-            best: buffer("best logits", self.best_width(decoder))?,
-            ranking: buffer("candidates", Ranking::width(candidates))?,
-            scratch: self.scratch(slots)?,
+        let selection = DeviceSelection {
+            candidates,
+            ..selection
         };
-        let greedy = Greedy::new(gpu, slots, selection.greedy_steps)?;
-        let ops = Ops::new(self, decoder, &sources, &cache, &activations, &greedy);
+        let activations = Activations::new(self, room, candidates)?;
+        let greedy = Greedy::new(gpu, room, selection.greedy_steps)?;
+        let ops = Ops::new(self, decoder, &cache, &activations, &greedy);
         Ok(Decoder {
             model: self,
-            sources,
+            selection,
             cache,
+            room,
+            is_shared: false,
             activations,
             ops,
             plan: Plan::default(),
             planned: None,
             greedy,
-            candidates,
-            readback: gpu
-                .readback(slots * self.config.vocab_size.max(Ranking::width(candidates)))?,
-            row_data: Vec::with_capacity(slots),
+            readback: self.step_readback(room, candidates)?,
+            row_data: Vec::with_capacity(room),
+        })
+    }
+
+    /// The way back of a step's logits or candidates.
+    fn step_readback(&self, rows: usize, candidates: usize) -> Result<Readback> {
+        let width = self.config.vocab_size.max(Ranking::width(candidates));
+        self.gpu.readback(rows * width)
+    }
+}
+
+impl Activations {
+    fn new(model: &Model, rows: usize, candidates: usize) -> Result<Activations> {
+        let gpu = &model.gpu;
+        let buffer = |label, width: usize| gpu.buffer(label, (rows * width * 4) as u64);
+        let texels = |label, width: usize| gpu.texels(label, (rows * width * 4) as u64);
+        Ok(Activations {
+            rows: buffer("decoder rows", 4)?,
+            x: texels("decoder states", model.dims.d_model)?,
+            qkv: texels("decoder queries, keys and values", 3 * model.dims.inner)?,
+            q: texels("decoder cross-attention queries", model.dims.inner)?,
+            attended: texels("decoder attention", model.dims.inner)?,
+            inner_layer: texels("decoder feed-forward", model.dims.d_ff)?,
+            logits: buffer("logits", model.config.vocab_size)?,
+            best: buffer("best logits", model.best_width(model.decoder_weights()?))?,
+            ranking: buffer("candidates", Ranking::width(candidates))?,
+            scratch: model.scratch(rows)?,
         })
     }
 }
@@ -181,7 +250,6 @@ impl Ops {
     fn new(
         model: &Model,
         decoder: &DecoderWeights,
-        sources: &Sources,
         cache: &KvCache,
         activations: &Activations,
         greedy: &Greedy,
@@ -224,19 +292,18 @@ impl Ops {
             let own = &block.self_attention;
             let source = block.cross_attention();
             let feed_forward = &block.feed_forward;
+            let pool = &cache.layers[index];
             let own_kind = CachedKind::Own {
-                cache: &cache.layers[index],
+                pool,
                 history: &cache.history,
-                slots: cache.slots,
-                capacity: cache.capacity,
+                stride: cache.tables.stride(),
                 bias: stack.bias(index),
                 max_distance: model.config.relative_attention_max_distance,
             };
             let source_kind = CachedKind::Source {
-                kv: &sources.keys_values[index],
-                mask: &sources.mask,
-                sources: sources.places,
-                keys: sources.width,
+                pool,
+                sources: &cache.sources,
+                stride: cache.source_stride,
             };
             BlockOps {
                 qkv: projection(&own.norm, &own.qkv, qkv, Epilogue::Store),
@@ -302,14 +369,22 @@ impl Ops {
 impl Decoder<'_> {
     /// Kernels read where rows point, so that must lie inside the buffers.
     fn check(&self, rows: &[StepRow]) -> Result<()> {
-        let slots = self.cache.slots;
+        self.model.check_tokens(rows.iter().map(|row| row.token))?;
+        let places = self.cache.places();
+        if let Some(row) = rows.iter().find(|row| row.source as usize >= places) {
+            return Err(Error::Invalid(format!("source {} of {places}", row.source)));
+        }
+        let slots = if self.is_shared {
+            self.cache.tables.slots()
+        } else {
+            self.room
+        };
         if rows.len() > slots {
             return Err(Error::Invalid(format!(
                 "{} rows in a step, room for {slots}",
                 rows.len()
             )));
         }
-        self.model.check_tokens(rows.iter().map(|row| row.token))?;
         for row in rows {
             if row.slot as usize >= slots || row.parent as usize >= slots && row.position > 0 {
                 return Err(Error::Invalid(format!(
@@ -317,40 +392,49 @@ impl Decoder<'_> {
                     row.slot.max(row.parent)
                 )));
             }
-            if row.source as usize >= self.sources.places {
-                return Err(Error::Invalid(format!(
-                    "source {} of {}",
-                    row.source, self.sources.places
-                )));
-            }
         }
         Ok(())
     }
 
-    /// Makes room in the cache for so many positions.
-    fn reserve(&mut self, positions: usize) -> Result<()> {
-        if self.cache.reserve(&self.model.gpu, positions)? {
-            self.ops = Ops::new(
-                self.model,
-                self.model.decoder_weights()?,
-                &self.sources,
-                &self.cache,
-                &self.activations,
-                &self.greedy,
-            );
-            self.planned = None;
-        }
+    /// Makes the ops anew, for other buffers.
+    fn bind(&mut self) -> Result<()> {
+        let decoder = self.model.decoder_weights()?;
+        self.ops = Ops::new(
+            self.model,
+            decoder,
+            &self.cache,
+            &self.activations,
+            &self.greedy,
+        );
+        self.planned = None;
         Ok(())
+    }
+
+    /// Makes room for so many rows. What is on the device is lost.
+    fn fit(&mut self, rows: usize) -> Result<bool> {
+        if rows <= self.room {
+            return Ok(false);
+        }
+        self.model.check_rows(rows)?;
+        let twice = rows.next_power_of_two();
+        let room = self.model.check_rows(twice).map_or(rows, |()| twice);
+        let candidates = self.selection.candidates;
+        self.activations = Activations::new(self.model, room, candidates)?;
+        self.readback = self.model.step_readback(room, candidates)?;
+        self.greedy = Greedy::new(&self.model.gpu, room, self.selection.greedy_steps)?;
+        self.room = room;
+        Ok(true)
     }
 
     /// Puts rows on the GPU that will go `steps` steps, in place of those that were there.
     fn prepare(&mut self, rows: &[StepRow], steps: usize) -> Result<()> {
         self.check(rows)?;
         self.greedy.clear();
-        let positions = rows.iter().map(|row| row.position as usize + steps).max();
-        self.reserve(positions.unwrap_or(0))?;
+        let refitted = self.fit(rows.len())?;
         let gpu = &self.model.gpu;
-        self.cache.advance(gpu, rows);
+        if self.cache.advance(gpu, rows, steps)? || refitted {
+            self.bind()?;
+        }
         self.row_data.clear();
         self.row_data.extend(
             rows.iter()
@@ -410,24 +494,50 @@ impl StepDecoder for Decoder<'_> {
     }
 
     fn ranks(&self) -> usize {
-        self.candidates
+        self.selection.candidates
     }
 
     fn step_ranked(&mut self, rows: &[StepRow], count: usize) -> Result<Ranking<'_>> {
-        if !(1..=self.candidates).contains(&count) {
+        if !(1..=self.selection.candidates).contains(&count) {
             return Err(Error::Invalid(format!(
                 "{count} candidates a row, room for {}",
-                self.candidates
+                self.selection.candidates
             )));
         }
         self.run(rows, End::Ranking(count))?;
         Ok(Ranking::new(self.readback.words(), count))
     }
 
-    fn enter(&mut self, places: &[u32], sources: &[&[u32]]) -> Result<()> {
-        let sources: Vec<Vec<u32>> = sources.iter().map(|source| source.to_vec()).collect();
+    fn admit(&mut self, entry: &Entry<'_>) -> Result<bool> {
+        if !self.is_shared {
+            return Err(Error::Invalid("this decoder's sources are fixed".into()));
+        }
+        let share = Share {
+            source: entry.source.len(),
+            slots: entry.slots.clone(),
+            positions: entry.positions,
+        };
+        self.cache.limit().check(&share)?;
+        self.model.check_rows(entry.slots.len())?;
+        // Rows of all who have entered go into one step.
+        let rows = self.cache.tables.held_slots() + entry.slots.len();
+        Ok(self.model.check_rows(rows).is_ok() && self.cache.tables.admit(entry.place, &share))
+    }
+
+    fn enter(&mut self, entries: &[Entry<'_>]) -> Result<()> {
+        let sources: Vec<Vec<u32>> = entries.iter().map(|entry| entry.source.to_vec()).collect();
+        let places: Vec<u32> = entries.iter().map(|entry| entry.place).collect();
         let encoded = self.model.encode(&sources)?;
-        self.sources.replace(self.model, places, &encoded)
+        if self.cache.enter(self.model, &places, &encoded)? {
+            self.bind()?;
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, place: u32) {
+        if self.is_shared {
+            self.cache.tables.leave(place);
+        }
     }
 
     fn greedy_steps(&self) -> usize {
@@ -441,7 +551,12 @@ impl StepDecoder for Decoder<'_> {
     }
 
     fn continue_greedy(&mut self, steps: usize) -> Result<()> {
-        self.reserve(self.greedy.furthest() + steps)?;
+        let slots = self.row_data.iter().map(|row| row[2]);
+        let further = self.greedy.positions().iter();
+        let wanted = slots.zip(further.map(|position| *position as usize + steps));
+        if self.cache.extend(&self.model.gpu, wanted)? {
+            self.bind()?;
+        }
         self.submit_greedy(steps)
     }
 

@@ -53,12 +53,9 @@ impl Greedy {
         self.positions.len()
     }
 
-    /// The furthest position that the runs under way lead to.
-    pub fn furthest(&self) -> usize {
-        self.positions
-            .iter()
-            .max()
-            .map_or(0, |&position| position as usize)
+    /// Where each row will be when the runs under way are done.
+    pub fn positions(&self) -> &[u32] {
+        &self.positions
     }
 
     /// The rows on the GPU have been replaced: what is under way is given up.

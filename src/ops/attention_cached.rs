@@ -77,19 +77,18 @@ pub struct CachedAttentionArgs<'a> {
     pub out: &'a Texels,
 }
 
-/// Over the row's own history, or over its source.
+/// Over the row's own history, or over its source. Keys and values lie in a pool, `[positions, 2 * inner]`, where tables
+/// say, whose entries are the caller's to check.
 #[derive(Clone, Copy)]
 pub enum CachedKind<'a> {
-    /// Self-attention; the row's key and value are appended to the cache first.
+    /// Self-attention; the row's key and value are put into the pool first.
     Own {
-        /// `[capacity, slots, 2 * inner]`
-        cache: &'a Texels,
-        /// `[slots, capacity]`: the slot that holds position t of this slot's hypothesis.
+        /// Keys and values of hypotheses.
+        pool: &'a Texels,
+        /// `[slots, stride]`: where position t of this slot's hypothesis lies, the row's own position included.
         history: &'a Buffer,
-        /// Hypotheses that the cache has room for.
-        slots: usize,
-        /// Positions that the cache has room for.
-        capacity: usize,
+        /// Entries a slot.
+        stride: usize,
         /// `[heads, 2 * max_distance + 1]`
         bias: &'a Buffer,
         /// Farther keys get the bias of this distance.
@@ -97,14 +96,12 @@ pub enum CachedKind<'a> {
     },
     /// Cross-attention.
     Source {
-        /// `[sources, keys, 2 * inner]`
-        kv: &'a Texels,
-        /// `[sources, keys]`, 0 hides a key.
-        mask: &'a Buffer,
-        /// Encoded sources.
-        sources: usize,
-        /// Positions a source.
-        keys: usize,
+        /// Keys and values of sources.
+        pool: &'a Texels,
+        /// `[sources, stride]`: how many keys a source has, then where each lies.
+        sources: &'a Buffer,
+        /// Entries a source.
+        stride: usize,
     },
 }
 
@@ -113,9 +110,7 @@ pub enum CachedKind<'a> {
 struct Params {
     q_row4: u32,
     inner4: u32,
-    slots: u32,
-    capacity: u32,
-    keys: u32,
+    stride: u32,
     max_distance: i32,
     rows: u32,
     heads: u32,
@@ -136,69 +131,52 @@ impl CachedAttention {
     pub fn new(gpu: &Gpu, args: &CachedAttentionArgs<'_>) -> CachedAttention {
         let inner = args.heads * args.head_width;
         assert!(args.head_width <= 256 && args.head_width.is_multiple_of(4));
-        let holds = |buffer: &Buffer, words: usize| {
-            assert!(
-                buffer.size() as usize >= words * 4,
-                "attention: short buffer"
-            )
-        };
         let base = Params {
-            q_row4: 0,
+            q_row4: inner as u32 / 4,
             inner4: inner as u32 / 4,
-            slots: 0,
-            capacity: 0,
-            keys: 0,
+            stride: 0,
             max_distance: 0,
             rows: 0,
             heads: args.heads as u32,
             head4: args.head_width as u32 / 4,
         };
-        let (params, kv, bias, table) = match args.kind {
+        let (params, pool, bias, table) = match args.kind {
             CachedKind::Own {
-                cache,
+                pool,
                 history,
-                slots,
-                capacity,
+                stride,
                 bias,
                 max_distance,
             } => {
-                assert!(cache.len() as usize * 4 >= capacity * slots * 2 * inner);
-                holds(history, slots * capacity);
-                holds(bias, args.heads * (2 * max_distance + 1));
+                assert!(
+                    bias.size() as usize >= args.heads * (2 * max_distance + 1) * 4,
+                    "attention: short bias"
+                );
                 let params = Params {
                     q_row4: 3 * base.inner4,
-                    slots: slots as u32,
-                    capacity: capacity as u32,
+                    stride: stride as u32,
                     max_distance: max_distance as i32,
                     ..base
                 };
-                (params, Resource::from(cache), bias, history)
+                (params, pool, bias, history)
             }
             CachedKind::Source {
-                kv,
-                mask,
+                pool,
                 sources,
-                keys,
+                stride,
             } => {
-                assert!(kv.len() as usize * 4 >= sources * keys * 2 * inner);
-                holds(mask, sources * keys);
-                (
-                    Params {
-                        q_row4: base.inner4,
-                        keys: keys as u32,
-                        ..base
-                    },
-                    kv.into(),
-                    mask,
-                    mask,
-                )
+                let params = Params {
+                    stride: stride as u32,
+                    ..base
+                };
+                (params, pool, sources, sources)
             }
         };
         let cross = matches!(args.kind, CachedKind::Source { .. });
-        let resources = [
+        let resources: [Resource<'_>; 6] = [
             args.rows.into(),
             args.q.into(),
-            kv,
+            pool.into(),
             bias.into(),
             table.into(),
             args.out.into(),

@@ -325,12 +325,7 @@ impl Pipeline {
             })
             .collect();
         let places = requests.len().min(self.limits.items);
-        let most = |of: fn(&generate::Request) -> usize| requests.iter().map(of).max().unwrap_or(1);
-        let width = most(|request| request.encoder_input_ids.len());
-        let slots = places * most(generate::Request::slots);
-        let mut decoder = self
-            .model
-            .empty_decoder(places, width, slots, self.selection)?;
+        let mut decoder = self.model.shared_decoder(None, self.selection)?;
         let mut teller = Teller {
             pipeline: self,
             requests: &requests,

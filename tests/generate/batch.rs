@@ -63,7 +63,7 @@ fn configs() -> impl Strategy<Value = GenerationConfig> {
     })
 }
 
-fn requests() -> impl Strategy<Value = Vec<Request>> {
+pub fn requests() -> impl Strategy<Value = Vec<Request>> {
     prop::collection::vec((configs(), any::<bool>()), 1..12).prop_map(|all| {
         (0..)
             .zip(all)

@@ -1,5 +1,6 @@
 //! Decoding: options, processors, searches and the scheduler, over decoders of a few lines.
 
+mod arrivals;
 mod batch;
 mod beam;
 mod config;

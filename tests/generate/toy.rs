@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use t5_gpu::generate::{NOT_FINITE, Ranking, StepDecoder, StepRow};
+use t5_gpu::generate::{Entry, NOT_FINITE, Ranking, StepDecoder, StepRow};
+use t5_gpu::model::pages::{Share, Tables};
 use t5_gpu::reference::top_k;
-use t5_gpu::{GenerationConfig, Result};
+use t5_gpu::{Error, GenerationConfig, Result};
 
 /// A decoder whose logits are a function of the source and the tokens so far.
 pub struct Toy<F> {
@@ -14,6 +15,8 @@ pub struct Toy<F> {
     histories: HashMap<u32, (u32, Vec<u32>)>,
     /// What entered, by place: the first of its tokens, which is the source from then on.
     places: HashMap<u32, u32>,
+    /// By place, the positions that its hypotheses may have.
+    positions: HashMap<u32, usize>,
     /// How many sources entered together, each time.
     pub entered: Vec<usize>,
     logits: Vec<f32>,
@@ -32,6 +35,42 @@ pub struct Toy<F> {
     under_way: VecDeque<Vec<u32>>,
     /// The rows that a run goes on from.
     next: Vec<StepRow>,
+    /// Where histories lie, if not simply there.
+    pool: Option<Pool>,
+    /// Steps until the decoder fails, with what.
+    pub fails_after: Option<usize>,
+    /// A source with which nothing goes.
+    pub culprit: Option<u32>,
+    /// Sources that nothing but NaN comes from.
+    pub poisoned: Vec<u32>,
+}
+
+/// Keys and values as tokens, in pages.
+struct Pool {
+    page_size: usize,
+    pages: usize,
+    tables: Tables,
+    /// By position of the pool: the source it was written for and the token fed.
+    written: Vec<(u32, u32)>,
+}
+
+impl Pool {
+    /// The tokens before `position` of a slot, and that they are of this source.
+    fn history(&self, slot: u32, position: usize, source: u32) -> Vec<u32> {
+        let row = &self.tables.history()[slot as usize * self.tables.stride()..];
+        let read = |at: &u32| {
+            let (of, token) = self.written[*at as usize];
+            assert_eq!(of, source, "a page of another source");
+            token
+        };
+        row[..position].iter().map(read).collect()
+    }
+
+    fn write(&mut self, row: &StepRow, source: u32) {
+        let at =
+            self.tables.history()[row.slot as usize * self.tables.stride() + row.position as usize];
+        self.written[at as usize] = (source, row.token);
+    }
 }
 
 impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
@@ -41,6 +80,7 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
             logits_of,
             histories: HashMap::new(),
             places: HashMap::new(),
+            positions: HashMap::new(),
             entered: Vec::new(),
             logits: Vec::new(),
             steps: Vec::new(),
@@ -51,6 +91,42 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
             picks: 0,
             under_way: VecDeque::new(),
             next: Vec::new(),
+            pool: None,
+            fails_after: None,
+            culprit: None,
+            poisoned: Vec::new(),
+        }
+    }
+
+    /// Keeps histories in a pool of so many pages.
+    pub fn paged(self, page_size: usize, pages: usize) -> Self {
+        let pool = Pool {
+            page_size,
+            pages,
+            tables: Tables::new(page_size, pages),
+            written: vec![(u32::MAX, 0); page_size * pages],
+        };
+        Self {
+            pool: Some(pool),
+            ..self
+        }
+    }
+
+    fn check_failure(&mut self) -> Result<()> {
+        if self
+            .places
+            .values()
+            .any(|&source| self.culprit == Some(source))
+        {
+            return Err(Error::Gpu("out of memory".into()));
+        }
+        match &mut self.fails_after {
+            Some(0) => Err(Error::Gpu("out of order".into())),
+            Some(steps) => {
+                *steps -= 1;
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 
@@ -64,6 +140,17 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
         Self {
             greedy_steps,
             ..self
+        }
+    }
+
+    /// Gives up what is under way, and gives rows their pages for `steps` steps.
+    fn prepare(&mut self, rows: &[StepRow], steps: usize) {
+        self.under_way.clear();
+        if let Some(pool) = &mut self.pool {
+            assert!(
+                pool.tables.advance(rows, steps),
+                "a promise that was not kept"
+            );
         }
     }
 
@@ -93,13 +180,33 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
         self.under_way.push_back(tokens);
     }
 
+    /// Whether the row's request has been fed all that it may be.
+    fn is_done(&self, row: &StepRow) -> bool {
+        let most = self.positions.get(&row.source);
+        most.is_some_and(|&most| row.position as usize >= most)
+    }
+
     fn run(&mut self, rows: &[StepRow]) {
         assert!(!rows.is_empty());
         let mut next = Vec::new();
+        let paged: Option<Vec<Vec<u32>>> = self.pool.as_ref().map(|pool| {
+            let history = |row: &StepRow| {
+                let source = self.places[&row.source];
+                pool.history(row.slot, row.position as usize, source)
+            };
+            rows.iter().map(history).collect()
+        });
+        let done: Vec<bool> = rows.iter().map(|row| self.is_done(row)).collect();
+        for row in rows {
+            if let Some(pool) = &mut self.pool {
+                pool.write(row, self.places[&row.source]);
+            }
+        }
         self.logits.resize(rows.len() * self.vocab_size, 0.0);
-        for (row, logits) in rows
+        for (index, (row, logits)) in rows
             .iter()
             .zip(self.logits.chunks_exact_mut(self.vocab_size))
+            .enumerate()
         {
             let mut history = Vec::new();
             let row_source = *self.places.get(&row.source).unwrap_or(&row.source);
@@ -112,9 +219,16 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
                     "history and position of {row:?}"
                 );
                 history.clone_from(tokens);
+                // What is done runs on over its own last page.
+                if let Some(paged) = paged.as_ref().filter(|_| !done[index]) {
+                    assert_eq!(paged[index], history, "the pool's history of {row:?}");
+                }
             }
             history.push(row.token);
             (self.logits_of)(row_source, &history, logits);
+            if self.poisoned.contains(&row_source) {
+                logits.fill(f32::NAN);
+            }
             next.push((row.slot, (row_source, history)));
         }
         // All parents are read by now.
@@ -132,18 +246,47 @@ impl<F: Fn(u32, &[u32], &mut [f32])> StepDecoder for Toy<F> {
     }
 
     fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]> {
-        self.under_way.clear();
+        self.check_failure()?;
+        self.prepare(rows, 1);
         self.run(rows);
         Ok(&self.logits)
     }
 
-    fn enter(&mut self, places: &[u32], sources: &[&[u32]]) -> Result<()> {
-        assert_eq!(places.len(), sources.len());
-        let entering = places.iter().zip(sources);
-        self.places
-            .extend(entering.map(|(place, source)| (*place, source[0])));
-        self.entered.push(places.len());
+    fn admit(&mut self, entry: &Entry<'_>) -> Result<bool> {
+        let Some(pool) = &mut self.pool else {
+            return Ok(true);
+        };
+        let share = Share {
+            source: entry.source.len(),
+            slots: entry.slots.clone(),
+            positions: entry.positions,
+        };
+        let needed = share.pages(pool.page_size);
+        if needed > pool.pages {
+            return Err(Error::Invalid(format!("{needed} of {} pages", pool.pages)));
+        }
+        Ok(pool.tables.admit(entry.place, &share))
+    }
+
+    fn enter(&mut self, entries: &[Entry<'_>]) -> Result<()> {
+        self.check_failure()?;
+        for entry in entries {
+            self.places.insert(entry.place, entry.source[0]);
+            self.positions.insert(entry.place, entry.positions);
+            let Some(pool) = &mut self.pool else { continue };
+            for at in pool.tables.source(entry.place) {
+                pool.written[at as usize] = (entry.source[0], u32::MAX);
+            }
+        }
+        self.entered.push(entries.len());
         Ok(())
+    }
+
+    fn leave(&mut self, place: u32) {
+        self.places.remove(&place);
+        if let Some(pool) = &mut self.pool {
+            pool.tables.leave(place);
+        }
     }
 
     fn ranks(&self) -> usize {
@@ -152,7 +295,8 @@ impl<F: Fn(u32, &[u32], &mut [f32])> StepDecoder for Toy<F> {
 
     fn step_ranked(&mut self, rows: &[StepRow], count: usize) -> Result<Ranking<'_>> {
         assert!((1..=self.ranks).contains(&count), "{count} candidates");
-        self.under_way.clear();
+        self.check_failure()?;
+        self.prepare(rows, 1);
         self.run(rows);
         self.ranked += 1;
         self.ranking.clear();
@@ -171,7 +315,8 @@ impl<F: Fn(u32, &[u32], &mut [f32])> StepDecoder for Toy<F> {
     }
 
     fn start_greedy(&mut self, rows: &[StepRow], steps: usize) -> Result<()> {
-        self.under_way.clear();
+        self.check_failure()?;
+        self.prepare(rows, steps);
         self.next = rows.to_vec();
         self.run_greedy(steps);
         Ok(())
@@ -179,6 +324,11 @@ impl<F: Fn(u32, &[u32], &mut [f32])> StepDecoder for Toy<F> {
 
     fn continue_greedy(&mut self, steps: usize) -> Result<()> {
         assert!(self.greedy_steps > 1, "a run ahead that is not wanted");
+        if let Some(pool) = &mut self.pool {
+            let rows = self.next.iter();
+            let wanted = rows.map(|row| (row.slot, row.position as usize + steps));
+            assert!(pool.tables.extend(wanted), "a promise that was not kept");
+        }
         self.run_greedy(steps);
         Ok(())
     }

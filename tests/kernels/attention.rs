@@ -218,7 +218,7 @@ fn follow_hypotheses(gpu: &Gpu) {
         .buffer("history", (slots * capacity * 4) as u64)
         .unwrap();
     let out = gpu.texels("out", (slots * inner * 4) as u64).unwrap();
-    // What each slot's hypothesis has seen, and which slot each of its positions was written to.
+    // What each slot's hypothesis has seen, and where each of its positions was written: anywhere, nothing twice.
     let mut keys: Vec<Vec<f32>> = vec![Vec::new(); slots];
     let mut table: Vec<Vec<u32>> = vec![Vec::new(); slots];
     for position in 0..150u32 {
@@ -236,7 +236,8 @@ fn follow_hypotheses(gpu: &Gpu) {
         let mut rows = Vec::new();
         for slot in 0..slots {
             keys[slot].extend_from_slice(&qkv[slot * 3 * inner + inner..][..2 * inner]);
-            table[slot].push(slot as u32);
+            let at = (position as usize * slots + slot) * 7 % (capacity * slots);
+            table[slot].push(at as u32);
             rows.push([0, position, slot as u32, 0]);
             gpu.write(&history, (slot * capacity * 4) as u64, &table[slot]);
         }
@@ -245,10 +246,9 @@ fn follow_hypotheses(gpu: &Gpu) {
             rows: &rows_buffer,
             q: &gpu.texels_from("q", &qkv).unwrap(),
             kind: CachedKind::Own {
-                cache: &cache,
+                pool: &cache,
                 history: &history,
-                slots,
-                capacity,
+                stride: capacity,
                 bias: &bias_buffer,
                 max_distance,
             },
@@ -307,17 +307,33 @@ fn attend_to_sources(gpu: &Gpu) {
             let rows: Vec<[u32; 4]> = pointers.iter().map(|source| [0, 4, 0, *source]).collect();
             let q = values(1, rows.len() * inner);
             let kv = values(2, sources * keys * 2 * inner);
+            // Hidden keys are not in the table, and the others lie in any order.
             let mask = mask(sources, keys);
+            let stride = keys + 3;
+            let mut table = vec![0; sources * stride];
+            let mut pool = vec![f32::NAN; sources * keys * 2 * inner];
+            for source in 0..sources {
+                let entries = &mut table[source * stride..][..stride];
+                for t in 0..keys {
+                    let at = (t * sources + source) as u32;
+                    let from = (source * keys + t) * 2 * inner;
+                    if mask[source * keys + t] != 0 {
+                        entries[0] += 1;
+                        entries[entries[0] as usize] = at;
+                        pool[at as usize * 2 * inner..][..2 * inner]
+                            .copy_from_slice(&kv[from..][..2 * inner]);
+                    }
+                }
+            }
             let rows_buffer = gpu.buffer_from("rows", &rows).unwrap();
             let q_texels = gpu.texels_from("q", &q).unwrap();
-            let kv_texels = gpu.texels_from("kv", &kv).unwrap();
-            let mask_buffer = gpu.buffer_from("mask", &mask).unwrap();
+            let kv_texels = gpu.texels_from("kv", &pool).unwrap();
+            let table_buffer = gpu.buffer_from("table", &table).unwrap();
             let out = gpu.texels("out", (rows.len() * inner * 4) as u64).unwrap();
             let kind = CachedKind::Source {
-                kv: &kv_texels,
-                mask: &mask_buffer,
-                sources,
-                keys,
+                pool: &kv_texels,
+                sources: &table_buffer,
+                stride,
             };
             let args = CachedAttentionArgs {
                 rows: &rows_buffer,
