@@ -55,9 +55,10 @@ layers() {
             echo "khronos_validation.validate_sync = true"
         fi
     } >"$settings"
-    # wgpu's own use of the layer would send what it says elsewhere.
+    # wgpu's own use of the layer would send what it says elsewhere; debug builds would name WGSL as the source language, which old
+    # layers do not know.
     # shellcheck disable=SC2086
-    $enter WGPU_VALIDATION=0 VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation VK_LAYER_SETTINGS_PATH="$work" "$@" >"$here/printed" 2>&1 ||
+    $enter WGPU_VALIDATION=0 WGPU_DEBUG=0 VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation VK_LAYER_SETTINGS_PATH="$work" "$@" >"$here/printed" 2>&1 ||
         { tail -n 5 "$here/printed"; return 1; }
     if [ ! -e "$here/said" ]; then
         echo "the validation layer was not there"
@@ -92,7 +93,7 @@ make_tree() {
         [ "$(id -u)" -eq 0 ] || { echo "Making the tree $tree takes root: run this with sudo." >&2; exit 1; }
         command -v debootstrap >/dev/null || install "No debootstrap here" "debootstrap" debootstrap
         local mirror
-        mirror=$(grep -rhoE 'https?://[^ ]+' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | grep -v security | head -n 1)
+        mirror=$(grep -rhoE 'https?://[^ ]+' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | grep -v security | head -n 1) || true
         debootstrap --variant=minbase --include=ca-certificates trixie "$tree" "$mirror"
         echo "deb $mirror trixie-backports main" >>"$tree/etc/apt/sources.list"
         cp /etc/apt/apt.conf.d/* "$tree/etc/apt/apt.conf.d/" 2>/dev/null || true
