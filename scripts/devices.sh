@@ -8,7 +8,7 @@
 #                                   need not be there what their compilers make of every kernel; fails where one spills
 #   scripts/devices.sh DEVICE...    of the GPUs only these (benches/devices/kernels.sh has the names)
 #
-# T5_GPU: the program, if not target/release/t5-gpu. TREE: where the tree is, if not /var/lib/t5-gpu-devices.
+# T5_GPU: the program, if not target/release/t5-gpu. TREE: where the tree is, if not /var/lib/t5-gpu-devices. MIRROR: Debian's, which it is made from.
 # Installs Debian's packages that it needs, after saying so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -92,8 +92,7 @@ make_tree() {
     if [ ! -e "$tree/ready" ]; then
         [ "$(id -u)" -eq 0 ] || { echo "Making the tree $tree takes root: run this with sudo." >&2; exit 1; }
         command -v debootstrap >/dev/null || install "No debootstrap here" "debootstrap" debootstrap
-        local mirror
-        mirror=$(grep -rhoE 'https?://[^ ]+' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | grep -v security | head -n 1) || true
+        local mirror=${MIRROR:-http://deb.debian.org/debian}
         debootstrap --variant=minbase --include=ca-certificates trixie "$tree" "$mirror"
         echo "deb $mirror trixie-backports main" >>"$tree/etc/apt/sources.list"
         cp /etc/apt/apt.conf.d/* "$tree/etc/apt/apt.conf.d/" 2>/dev/null || true
