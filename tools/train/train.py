@@ -5,7 +5,8 @@
 
 Adafactor, because T5 is scaled for steps relative to each weight's size. The rate follows the
 clock, not the step count: a short warm-up, a plateau, and a linear cool-down over the last part of
-the time, so a run that must end at a known minute ends cooled down. RUN/last.pt is the state to go
+the time, so a run that must end at a known minute ends cooled down. With --amount it follows the
+tokens that were seen, so a run may rest for hours or days. RUN/last.pt is the state to go
 on from; RUN/log.jsonl the record. The averaged weights (EMA) are what validation and export use."""
 import argparse
 import datetime
@@ -20,7 +21,7 @@ import torch
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from data import Mixture, tensors
-from loss import loss as loss_of
+from loss import NARROW, loss as loss_of
 
 
 def arguments():
@@ -36,6 +37,7 @@ def arguments():
     parser.add_argument("--mix", default="", help="kind=share,...: parts of the pairs; default: by size")
     parser.add_argument("--until", help="HH:MM (local time) at which to end")
     parser.add_argument("--minutes", type=float, help="or how long, from the first start")
+    parser.add_argument("--amount", type=float, help="or after how many tokens")
     parser.add_argument("--anew", action="store_true", help="for the first start of another run from RUN/last.pt: the clock begins anew, and with it the rate")
     parser.add_argument("--lr", type=float, default=0.01)
     parser.add_argument("--warmup", type=int, default=200, help="steps")
@@ -62,8 +64,15 @@ def deadline(args, begin):
     return end.timestamp() + (86400 if end.timestamp() <= begin else 0)
 
 
+def progress(args, state, end):
+    """The part of the run that is done, 0 to 1."""
+    if args.amount:
+        return state["tokens"] / args.amount
+    return (time.time() - state["begin"]) / (end - state["begin"])
+
+
 def rate(args, step, done):
-    """done: the part of the time that is gone, 0 to 1."""
+    """done: the part of the run that is done, 0 to 1."""
     return args.lr * min(1, (step + 1) / args.warmup, max(0.01, (1 - done) / args.cooldown))
 
 
@@ -84,7 +93,7 @@ def validate(model, ema, tokenizer, args):
     swap(model, ema)
     model.eval()
     scores, samples = [], []
-    with torch.no_grad(), torch.autocast(args.device, torch.bfloat16):
+    with torch.no_grad(), torch.autocast(args.device, NARROW, enabled=NARROW != torch.float32):
         for prefix, pairs in zip(args.prefix, (rows, [(t, s) for s, t in rows])):
             out = []
             for start in range(0, len(pairs), 100):
@@ -133,7 +142,7 @@ def main():
         ema, state = saved["ema"], saved["state"]
         if args.anew:
             state["begin"] = time.time()
-    end = deadline(args, state["begin"])
+    end = None if args.amount else deadline(args, state["begin"])
     rows = [tuple(line.rstrip("\n").split("\t")[:3]) for path in args.train for line in open(path, encoding="utf-8")]
     sizes = {kind: sum(r[0] == kind for r in rows) for kind in {r[0] for r in rows}}
     shares = {k: float(v) for k, v in (m.split("=") for m in args.mix.split(","))} if args.mix else sizes
@@ -153,12 +162,11 @@ def main():
     since, losses = 0, []
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
-    while not stopped and time.time() < end:
+    while not stopped and progress(args, state, end) < 1:
         batches = mixture.batches(state["block"], args.tokens)
-        while state["batch"] < len(batches) and time.time() < end and not stopped:
+        while state["batch"] < len(batches) and (done := progress(args, state, end)) < 1 and not stopped:
             threads(args.threads)
             batch = tensors(batches[state["batch"]])
-            done = (time.time() - state["begin"]) / (end - state["begin"])
             for group in optimizer.param_groups:
                 group["lr"] = rate(args, state["step"], done)
             loss = compiled(model, [t.to(args.device) for t in batch], args.smoothing, args.dropout)
