@@ -136,6 +136,24 @@ pub enum Error {
         /// What is wrong and what to do.
         message: String,
     },
+    /// More requests wait than there may.
+    #[error(
+        "the queue is full: {waiting} source tokens wait and {tokens} more would be past {limit}; try again later"
+    )]
+    QueueFull {
+        /// Source tokens of the request that was turned away.
+        tokens: usize,
+        /// Source tokens that wait.
+        waiting: usize,
+        /// Source tokens that may.
+        limit: usize,
+    },
+    /// A request's time was up before it was done.
+    #[error("the request was not done by its deadline: give it more time, or ask for less at once")]
+    TimedOut,
+    /// The engine has stopped: nothing is answered any more.
+    #[error("the engine has stopped: load the model again")]
+    Stopped,
     /// An option or input that cannot be used, with the reason and the remedy.
     #[error("{0}")]
     Invalid(String),

@@ -13,7 +13,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! [`Pipeline`] goes from text to text. Under it lie the rooms that it puts together, each usable alone:
+//! [`Pipeline`] goes from text to text, over an [`Engine`] that answers many requests together. Under it lie the rooms that it puts together, each usable alone:
 //! [`hub`] (names to directories), [`checkpoint`] and [`parameters`] (files to tensors), [`tokenizer`], [`model`] (encoder and decoder on a
 //! [`gpu::Gpu`]), [`generate`] (which token next) and [`reference`](mod@reference) (the same model in plain Rust). [`metrics`]
 //! scores what comes out; [`embedding`] makes one vector of a text.
@@ -26,6 +26,7 @@ pub mod config;
 #[cfg(feature = "embedded-model")]
 pub mod embedded;
 pub mod embedding;
+pub mod engine;
 pub mod error;
 mod foreign;
 pub mod generate;
@@ -46,12 +47,13 @@ pub mod tokenizer;
 pub mod verify;
 
 pub use config::{Activation, EarlyStopping, GenerationConfig, ModelType, T5Config};
+pub use engine::{Engine, LoadOptions, Part};
 pub use error::{Error, Result};
 pub use gpu::{DeviceInfo, devices};
 pub use model_files::ModelFiles;
 pub use ops::WeightDType;
 pub use parameters::Parameters;
-pub use pipeline::{LoadOptions, Part, Pipeline};
+pub use pipeline::Pipeline;
 
 /// The README's example, kept working.
 #[cfg(all(doctest, feature = "embedded-model"))]

@@ -158,7 +158,8 @@ fn states_are_those_of_the_encoder() {
     for model in models() {
         let tokenizer = model.pipeline.tokenizer().unwrap();
         let ids = tokenizer.encode(&model.expected.texts[3]).unwrap();
-        let hidden = model.pipeline.model().encode(&[ids]).unwrap();
+        let network = model.pipeline.model();
+        let hidden = network.encode(&[ids]).unwrap();
         let hidden = hidden.hidden(0).unwrap();
         model.expected.hidden.assert_close(&hidden, model.name);
     }
@@ -174,9 +175,10 @@ fn an_encoder_takes_no_memory_for_a_decoder_that_is_not_asked_for() {
             ..LoadOptions::default()
         };
         let pipeline = Pipeline::load(&files, &options, &mut |_, _| ()).unwrap();
-        let states = pipeline.model().encode(&[vec![5, 7, 9, 1]]).unwrap();
+        let model = pipeline.model();
+        let states = model.encode(&[vec![5, 7, 9, 1]]).unwrap();
         let states = states.hidden(0).unwrap();
-        (pipeline.model().gpu().allocated_bytes(), states, pipeline)
+        (model.gpu().allocated_bytes(), states, pipeline)
     };
     let (whole, expected, _) = load(Part::Both);
     let (half, states, pipeline) = load(Part::Encoder);

@@ -13,7 +13,7 @@ use t5_gpu::checkpoint::Checkpoint;
 use t5_gpu::generate::{Output, Request, generate};
 use t5_gpu::model::DeviceSelection;
 use t5_gpu::reference::Reference;
-use t5_gpu::{GenerationConfig, T5Config};
+use t5_gpu::{Engine, GenerationConfig, LoadOptions, ModelFiles, T5Config};
 
 #[derive(Deserialize)]
 struct Case {
@@ -51,6 +51,7 @@ struct Greedy {
 
 /// A fixture checkpoint on the CPU and on the GPU.
 struct Model {
+    directory: PathBuf,
     reference: Reference,
     device: t5_gpu::model::Model,
     defaults: GenerationConfig,
@@ -62,6 +63,8 @@ enum On {
     Cpu,
     /// With so much of choosing tokens left to the device.
     Gpu(DeviceSelection),
+    /// The engine, so many at a time.
+    Engine(usize),
 }
 
 impl Model {
@@ -71,6 +74,7 @@ impl Model {
         let defaults = GenerationConfig::from_model_dir(dir).unwrap();
         let (device, reference) = common::models::load(&config, &checkpoint);
         Self {
+            directory: dir.to_owned(),
             reference,
             device,
             defaults,
@@ -101,6 +105,22 @@ impl Model {
                     &mut (),
                 )
                 .unwrap()
+            }
+            On::Engine(batch_size) => {
+                let files = ModelFiles::open(&self.directory).unwrap();
+                let options = LoadOptions {
+                    batch_size: Some(batch_size),
+                    ..LoadOptions::default()
+                };
+                let engine = Engine::load(&files, &options, &mut |_, _| ()).unwrap();
+                let handles: Vec<_> = requests
+                    .into_iter()
+                    .map(|request| engine.submit(request, None).unwrap())
+                    .collect();
+                handles
+                    .into_iter()
+                    .map(|handle| handle.outputs().unwrap())
+                    .collect()
             }
             On::Gpu(selection) => {
                 let encoded = self.device.encode(&sources).unwrap();
@@ -206,6 +226,11 @@ fn every_option_gives_transformers_tokens_and_scores_with_the_reference() {
 #[test]
 fn every_option_gives_transformers_tokens_and_scores_on_the_gpu() {
     check_every_option(On::Gpu(greedy(3)));
+}
+
+#[test]
+fn every_option_gives_transformers_tokens_and_scores_through_the_engine() {
+    check_every_option(On::Engine(7));
 }
 
 /// Where options look at nothing but the best tokens of a row, these are what comes back.

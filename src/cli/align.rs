@@ -16,7 +16,7 @@ use super::Outcome;
 use super::args::TaskArgs;
 use super::generating::{Generating, RequestArgs, one_line};
 use super::heat_map::{HeatMap, write_svg};
-use super::lines::{Answerer, Done, answer_lines};
+use super::lines::{Answerer, BatchAnswerer, Done, answer_lines};
 use super::request::no_tokenizer;
 
 /// Translate text and show which source words each word comes from
@@ -175,40 +175,6 @@ impl Answerer for Aligning {
         })
     }
 
-    fn answer(&self, requests: &[AlignRequest], done: Done<'_, Aligned>) {
-        let pipeline = &self.generating.pipeline;
-        let asked: Vec<Request> = requests.iter().map(|one| one.request.clone()).collect();
-        let trace = TraceOptions {
-            hidden_states: false,
-            attentions: true,
-        };
-        // The output, then its attention in a second pass over the whole of it.
-        pipeline.generate_each(&asked, &mut |index, outputs| {
-            let found = outputs.and_then(|mut outputs| {
-                let prefix = requests[index].target_prefix()?;
-                Ok((prefix, outputs.swap_remove(0)))
-            });
-            let (prefix, output) = match found {
-                Ok(found) => found,
-                Err(error) => return done(index, Err(error)),
-            };
-            let forward = ForwardRequest {
-                input_ids: asked[index].input_ids.clone(),
-                labels: Some([prefix, output.token_ids.clone()].concat()),
-            };
-            let mut flow = ControlFlow::Continue(());
-            pipeline.forward_each(&[forward], trace, &mut |_, traced| {
-                let aligned = traced.and_then(|traced| {
-                    let decoder = traced.decoder.unwrap_or_default();
-                    self.align(&requests[index], output.clone(), &decoder.cross_attentions)
-                });
-                flow = done(index, aligned);
-                flow
-            });
-            flow
-        });
-    }
-
     fn write_text(&self, _: &AlignRequest, aligned: &Aligned) -> String {
         let text = aligned.output.text.as_deref().unwrap_or_default();
         let pairs: Vec<String> = aligned
@@ -255,5 +221,41 @@ impl Answerer for Aligning {
                 aligned.attention.rows().map(|row| json!(row)).collect(),
             ),
         ])
+    }
+}
+
+impl BatchAnswerer for Aligning {
+    fn answer(&self, requests: &[AlignRequest], done: Done<'_, Aligned>) {
+        let pipeline = &self.generating.pipeline;
+        let asked: Vec<Request> = requests.iter().map(|one| one.request.clone()).collect();
+        let trace = TraceOptions {
+            hidden_states: false,
+            attentions: true,
+        };
+        // The output, then its attention in a second pass over the whole of it.
+        pipeline.generate_each(&asked, &mut |index, outputs| {
+            let found = outputs.and_then(|mut outputs| {
+                let prefix = requests[index].target_prefix()?;
+                Ok((prefix, outputs.swap_remove(0)))
+            });
+            let (prefix, output) = match found {
+                Ok(found) => found,
+                Err(error) => return done(index, Err(error)),
+            };
+            let forward = ForwardRequest {
+                input_ids: asked[index].input_ids.clone(),
+                labels: Some([prefix, output.token_ids.clone()].concat()),
+            };
+            let mut flow = ControlFlow::Continue(());
+            pipeline.forward_each(&[forward], trace, &mut |_, traced| {
+                let aligned = traced.and_then(|traced| {
+                    let decoder = traced.decoder.unwrap_or_default();
+                    self.align(&requests[index], output.clone(), &decoder.cross_attentions)
+                });
+                flow = done(index, aligned);
+                flow
+            });
+            flow
+        });
     }
 }

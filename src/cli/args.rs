@@ -87,6 +87,10 @@ pub struct LoadArgs {
     /// How many texts go through the model together (default: by device)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch_size: Option<u32>,
+    /// What keys and values of texts may take of the device's memory: 1000000000, 1e9, 512MiB or 1.5GB
+    /// (default: by device)
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub kv_memory: Option<u64>,
 }
 
 impl LoadArgs {
@@ -97,6 +101,8 @@ impl LoadArgs {
             dtype: self.dtype,
             batch_size: self.batch_size.map(|n| n as usize),
             part,
+            kv_memory: self.kv_memory,
+            ..LoadOptions::default()
         };
         let bar = console.bytes("loading");
         let pipeline = Pipeline::load(files, &options, &mut |done, total| {
@@ -322,6 +328,11 @@ pub fn preset(arch: &str) -> t5_gpu::Result<T5Config> {
 pub fn dtype(text: &str) -> Result<WeightDType, String> {
     text.parse()
         .map_err(|error: t5_gpu::Error| error.to_string())
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    t5_gpu::gpu::parse_bytes(text)
+        .ok_or_else(|| "a number of bytes above 0, such as 1000000000, 1e9, 512MiB or 1.5GB".into())
 }
 
 fn finite(text: &str) -> Result<f64, String> {

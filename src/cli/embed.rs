@@ -8,7 +8,7 @@ use t5_gpu::embedding::{Embedding, Pooling, Reading, Source};
 use t5_gpu::{Error, ModelFiles, Pipeline, Result};
 
 use super::console::Console;
-use super::lines::{Answerer, Done};
+use super::lines::{Answerer, BatchAnswerer, Done};
 use super::request::{no_tokenizer, refuse_unknown, take_source};
 use super::tensor_file::TensorFile;
 
@@ -151,11 +151,6 @@ impl Answerer for Embedder<'_> {
         Ok(source)
     }
 
-    fn answer(&self, sources: &[Source], done: Done<'_, Vec<f32>>) {
-        self.pipeline
-            .embed_each(sources, &self.plan.embedding, done);
-    }
-
     /// The numbers with spaces between, as tools for word vectors have it.
     fn write_text(&self, _: &Source, vector: &Vec<f32>) -> String {
         let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
@@ -180,6 +175,13 @@ impl Answerer for Embedder<'_> {
 
     fn write_json(&self, _: &Source, vector: &Vec<f32>) -> Map<String, Value> {
         Map::from_iter([("embedding".into(), json!(vector))])
+    }
+}
+
+impl BatchAnswerer for Embedder<'_> {
+    fn answer(&self, sources: &[Source], done: Done<'_, Vec<f32>>) {
+        self.pipeline
+            .embed_each(sources, &self.plan.embedding, done);
     }
 }
 

@@ -13,7 +13,7 @@ use super::Outcome;
 use super::args::RunArgs;
 use super::console::Console;
 use super::embed::{EmbedArgs, Embedder};
-use super::lines::{Answerer, Done, Lines, answer_lines};
+use super::lines::{Answerer, BatchAnswerer, Done, Lines, answer_lines};
 use super::request::{encode, refuse_unknown, take_source, take_tokens};
 use super::states::{self, State};
 use super::tensor_file::TensorFile;
@@ -185,28 +185,6 @@ impl Answerer for Encoding<'_> {
         Ok(ForwardRequest { input_ids, labels })
     }
 
-    fn answer(&self, requests: &[ForwardRequest], done: Done<'_, Forward>) {
-        let mut whole = Vec::new();
-        let mut places = Vec::new();
-        for (index, request) in self.with_targets(requests).into_iter().enumerate() {
-            match request {
-                Ok(request) => {
-                    whole.push(request);
-                    places.push(index);
-                }
-                Err(error) => {
-                    if done(index, Err(error)).is_break() {
-                        return;
-                    }
-                }
-            }
-        }
-        self.pipeline
-            .forward_each(&whole, self.trace, &mut |index, answer| {
-                done(places[index], answer)
-            });
-    }
-
     fn write_text(&self, request: &ForwardRequest, answer: &Forward) -> String {
         let ids = &request.input_ids;
         let mut text = format!("shape [{}, {}]", ids.len(), self.pipeline.config().d_model);
@@ -268,5 +246,29 @@ impl Answerer for Encoding<'_> {
             fields.insert(state.name.into(), state.json());
         }
         fields
+    }
+}
+
+impl BatchAnswerer for Encoding<'_> {
+    fn answer(&self, requests: &[ForwardRequest], done: Done<'_, Forward>) {
+        let mut whole = Vec::new();
+        let mut places = Vec::new();
+        for (index, request) in self.with_targets(requests).into_iter().enumerate() {
+            match request {
+                Ok(request) => {
+                    whole.push(request);
+                    places.push(index);
+                }
+                Err(error) => {
+                    if done(index, Err(error)).is_break() {
+                        return;
+                    }
+                }
+            }
+        }
+        self.pipeline
+            .forward_each(&whole, self.trace, &mut |index, answer| {
+                done(places[index], answer)
+            });
     }
 }

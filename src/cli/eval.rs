@@ -120,7 +120,8 @@ fn translate(generating: &Generating, corpus: &Corpus, console: &Console) -> Res
     let mut texts = vec![String::new(); corpus.sources.len()];
     let mut tokens = 0;
     let mut outcome = Ok(());
-    generating.answer(&requests, &mut |index, outputs| match outputs {
+    let pipeline = &generating.pipeline;
+    pipeline.generate_each(&requests, &mut |index, outputs| match outputs {
         Ok(outputs) => {
             tokens += outputs
                 .iter()

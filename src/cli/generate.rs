@@ -1,13 +1,14 @@
 //! `t5-gpu generate`, and what `translate` and `summarize` share with it.
 
 use clap::Args;
+use t5_gpu::pipeline::Pending;
 use t5_gpu::task::Task;
 use t5_gpu::{ModelFiles, Result};
 
 use super::Outcome;
 use super::generating::RequestArgs;
-use super::lines::answer_lines;
-use super::stream::Streaming;
+use super::lines::answer_as_they_come;
+use super::stream::{Streaming, print_as_decided};
 
 /// Text to text, with no prefix added
 #[derive(Args)]
@@ -51,10 +52,28 @@ impl TextArgs {
         let (lines, mut answerer) = self.request.open(choose, &console)?;
         answerer.with_score = self.with_score;
         answerer.token_logprobs = self.token_logprobs;
+        let pipeline = &answerer.pipeline;
         if self.stream {
-            return answer_lines(&Streaming(answerer), &lines, 1, &console);
+            // The next line is under way while one is printed.
+            return answer_as_they_come(
+                &Streaming(&answerer),
+                &lines,
+                0,
+                |request| pipeline.submit_to_stream(request, None),
+                print_as_decided,
+                &console,
+            );
         }
-        let window = answerer.pipeline.batch_size() * 8;
-        answer_lines(&answerer, &lines, window, &console)
+        answer_as_they_come(
+            &answerer,
+            &lines,
+            AHEAD.max(8 * pipeline.batch_size()),
+            |request| pipeline.submit(request, None),
+            Pending::outputs,
+            &console,
+        )
     }
 }
+
+/// Lines that may be under way at least: those that are answered wait for the ones before them.
+const AHEAD: usize = 1024;

@@ -9,7 +9,7 @@ use t5_gpu::{Error, GenerationConfig, ModelFiles, Part, Pipeline, Result};
 
 use super::args::{GenerationArgs, RunArgs, TokenSelection};
 use super::console::Console;
-use super::lines::{Answerer, Done, Lines};
+use super::lines::{Answerer, Lines};
 use super::request::{encode, refuse_unknown, take_source};
 
 /// A model, lines and generation options.
@@ -153,10 +153,6 @@ impl Answerer for Generating {
             options,
             token_logprobs,
         })
-    }
-
-    fn answer(&self, requests: &[Request], done: Done<'_, Vec<Output>>) {
-        self.pipeline.generate_each(requests, done);
     }
 
     fn write_text(&self, _: &Request, outputs: &Vec<Output>) -> String {

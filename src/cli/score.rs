@@ -8,7 +8,7 @@ use t5_gpu::{Error, Part, Pipeline, Result};
 use super::Outcome;
 use super::args::RunArgs;
 use super::console::Console;
-use super::lines::{Answerer, Done, Lines, answer_lines};
+use super::lines::{Answerer, BatchAnswerer, Done, Lines, answer_lines};
 use super::request::{encode, refuse_unknown, take_source, take_tokens};
 
 /// Print the loss of given targets: a line is SOURCE, a tab, TARGET
@@ -70,10 +70,6 @@ impl Answerer for Scoring {
         Ok(ScoreRequest { input_ids, labels })
     }
 
-    fn answer(&self, requests: &[ScoreRequest], done: Done<'_, Scored>) {
-        self.pipeline.score_each(requests, done);
-    }
-
     fn write_text(&self, _: &ScoreRequest, score: &Scored) -> String {
         score.loss.to_string()
     }
@@ -84,5 +80,11 @@ impl Answerer for Scoring {
             ("loss".into(), json!(score.loss)),
             ("token_logprobs".into(), json!(score.token_logprobs)),
         ])
+    }
+}
+
+impl BatchAnswerer for Scoring {
+    fn answer(&self, requests: &[ScoreRequest], done: Done<'_, Scored>) {
+        self.pipeline.score_each(requests, done);
     }
 }

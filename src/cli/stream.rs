@@ -1,19 +1,18 @@
 //! `--stream`: text as it is decided, one line after the other.
 
-use std::cell::Cell;
 use std::io::{self, ErrorKind, Write};
 
 use serde_json::{Map, Value};
-use t5_gpu::pipeline::Request;
+use t5_gpu::pipeline::{Pending, Request};
 use t5_gpu::{Error, Result};
 
 use super::generating::{Generating, one_line};
-use super::lines::{Answerer, Done};
+use super::lines::Answerer;
 
-/// Prints while it answers; what is left to print in the end is the end of the line.
-pub struct Streaming(pub Generating);
+/// What is left to print when a text has been printed is the end of its line.
+pub struct Streaming<'a>(pub &'a Generating);
 
-impl Answerer for Streaming {
+impl Answerer for Streaming<'_> {
     type Request = Request;
     type Answer = ();
 
@@ -25,27 +24,6 @@ impl Answerer for Streaming {
         self.0.read_json(fields)
     }
 
-    fn answer(&self, requests: &[Request], done: Done<'_, ()>) {
-        for (index, request) in requests.iter().enumerate() {
-            let closed = Cell::new(false);
-            let answer = self.0.pipeline.generate_streaming(request, &mut |text| {
-                print(text).map_err(|source| {
-                    closed.set(source.kind() == ErrorKind::BrokenPipe);
-                    Error::write("stdout", source)
-                })
-            });
-            // Of a pipe that nobody reads, printing the line's end will tell.
-            let answer = if closed.get() {
-                Ok(())
-            } else {
-                answer.map(drop)
-            };
-            if done(index, answer).is_break() {
-                return;
-            }
-        }
-    }
-
     fn write_text(&self, _: &Request, (): &()) -> String {
         String::new()
     }
@@ -53,6 +31,19 @@ impl Answerer for Streaming {
     fn write_json(&self, _: &Request, (): &()) -> Map<String, Value> {
         Map::new()
     }
+}
+
+/// Prints a text as it is decided.
+pub fn print_as_decided(pending: Pending) -> Result<()> {
+    let mut closed = false;
+    let answer = pending.stream(&mut |text| {
+        print(text).map_err(|source| {
+            closed = source.kind() == ErrorKind::BrokenPipe;
+            Error::write("stdout", source)
+        })
+    });
+    // Of a pipe that nobody reads, printing the line's end will tell.
+    if closed { Ok(()) } else { answer.map(drop) }
 }
 
 fn print(text: &str) -> io::Result<()> {

@@ -10,7 +10,7 @@ use t5_gpu::tokenizer::Tokenizer;
 use super::Outcome;
 use super::args::{LineArgs, ModelArg};
 use super::console::Console;
-use super::lines::{Answerer, Done, Lines, answer_lines};
+use super::lines::{Answerer, BatchAnswerer, Done, Lines, answer_lines};
 use super::request::{no_tokenizer, refuse_unknown, take_source};
 
 /// Turn text into token ids; needs no weights and no GPU
@@ -65,14 +65,6 @@ impl Answerer for Tokenizing {
         Ok(ids)
     }
 
-    fn answer(&self, requests: &[Vec<u32>], done: Done<'_, ()>) {
-        for index in 0..requests.len() {
-            if done(index, Ok(())) == ControlFlow::Break(()) {
-                return;
-            }
-        }
-    }
-
     fn write_text(&self, ids: &Vec<u32>, (): &()) -> String {
         if self.tokens {
             return self.tokenizer.tokens(ids).join(" ");
@@ -85,5 +77,15 @@ impl Answerer for Tokenizing {
             ("input_ids".into(), json!(ids)),
             ("tokens".into(), json!(self.tokenizer.tokens(ids))),
         ])
+    }
+}
+
+impl BatchAnswerer for Tokenizing {
+    fn answer(&self, requests: &[Vec<u32>], done: Done<'_, ()>) {
+        for index in 0..requests.len() {
+            if done(index, Ok(())) == ControlFlow::Break(()) {
+                return;
+            }
+        }
     }
 }

@@ -103,6 +103,7 @@ impl Verify {
             dtype: self.dtype,
             batch_size: None,
             part: Part::All,
+            ..LoadOptions::default()
         };
         let pipeline = Pipeline::load(&files, &options, &mut |_, _| ())?;
         console.device(pipeline.device());

@@ -161,14 +161,10 @@ enum StepResult<'a> {
 }
 
 impl StepResult<'_> {
-    /// Refuses what leaves no choice: NaN and infinity. Minus infinity rules a token out.
+    /// Refuses what no model means: NaN and infinity.
     fn check(self) -> Result<()> {
         let is_finite = match self {
-            StepResult::Logits(logits) => {
-                // Without a branch a number, so that vector instructions do it.
-                let below = |all: bool, &logit: &f32| all & (logit < f32::INFINITY);
-                logits.iter().fold(true, below)
-            }
+            StepResult::Logits(logits) => softmax::is_finite(logits),
             StepResult::Ranked(ranking) => (0..ranking.rows()).all(|row| ranking.is_finite(row)),
             StepResult::Argmax(token) => token != NOT_FINITE,
         };

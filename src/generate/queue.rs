@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::time::Instant;
 
 use super::request::Request;
 
@@ -11,6 +12,8 @@ pub(super) struct Ticket {
     /// In the order of arrival.
     pub arrival: u64,
     pub request: Request,
+    /// When its time is up.
+    pub deadline: Option<Instant>,
     /// Tokens told, by sequence.
     pub told: Vec<usize>,
     /// How many that came later have gone before it.
@@ -47,13 +50,14 @@ impl Queue {
         self.waiting.len()
     }
 
-    pub fn push(&mut self, id: u64, request: Request) -> Ticket {
+    pub fn push(&mut self, id: u64, request: Request, deadline: Option<Instant>) -> Ticket {
         self.arrivals += 1;
         Ticket {
             id,
             arrival: self.arrivals,
             told: vec![0; request.slots()],
             request,
+            deadline,
             overtaken: 0,
             is_suspect: false,
             losses: 0,
@@ -71,6 +75,10 @@ impl Queue {
     pub fn remove(&mut self, id: u64) -> Option<Ticket> {
         let at = self.waiting.iter().position(|ticket| ticket.id == id)?;
         self.waiting.remove(at)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Ticket> {
+        self.waiting.iter()
     }
 
     pub fn has_suspects(&self) -> bool {
@@ -160,7 +168,7 @@ mod tests {
         let mut queue = Queue::default();
         for (id, length) in (0..).zip(lengths) {
             let request = Request::new(0, vec![1; *length], GenerationConfig::default());
-            let ticket = queue.push(id, request);
+            let ticket = queue.push(id, request, None);
             queue.put(ticket);
         }
         queue

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Instant;
 
 use super::queue::{EncoderLimit, Queue, Slots, Ticket};
 use super::request::{Output, Request};
@@ -96,13 +97,14 @@ impl Scheduler {
         }
     }
 
-    /// Lets a request wait for its turn. Its `source` does not matter: it gets a place.
+    /// Lets a request wait for its turn. Its `source` does not matter: it gets a place. [`Scheduler::expire`] ends it by
+    /// `deadline`.
     ///
     /// # Errors
     /// [`Error::Invalid`] and [`Error::TokenOutOfRange`] for options that cannot be used.
-    pub fn push(&mut self, id: u64, mut request: Request) -> Result<()> {
+    pub fn push(&mut self, id: u64, mut request: Request, deadline: Option<Instant>) -> Result<()> {
         searches(&mut request, self.vocab_size)?;
-        let ticket = self.queue.push(id, request);
+        let ticket = self.queue.push(id, request, deadline);
         self.queue.put(ticket);
         self.is_blocked = false;
         Ok(())
@@ -113,7 +115,7 @@ impl Scheduler {
     /// # Errors
     /// As [`Scheduler::push`].
     pub(super) fn begin(&mut self, id: u64, request: Request, slot: u32) -> Result<()> {
-        let ticket = self.queue.push(id, request);
+        let ticket = self.queue.push(id, request, None);
         let slots = slot..slot + ticket.request.slots() as u32;
         self.hold(ticket.request.source, slots, ticket)
     }
@@ -133,14 +135,41 @@ impl Scheduler {
         self.held.values().filter(|held| !held.is_over).count()
     }
 
-    /// Ends a request without a word.
-    pub fn cancel(&mut self, id: u64) {
+    /// Hypotheses of those who run, in the present step.
+    pub fn rows(&self) -> usize {
+        self.undone().map(|active| active.rows.len()).sum()
+    }
+
+    /// Ends a request without a word. Returns how many hypotheses of it ran.
+    pub fn cancel(&mut self, id: u64) -> usize {
         self.queue.remove(id);
         self.is_blocked = false;
+        let mut rows = 0;
         if let Some(held) = self.held.get_mut(&id) {
             held.is_over = true;
-            let own = self.running.iter_mut().filter(|active| active.id == id);
-            own.for_each(|active| active.is_given_up = true);
+            for active in self.running.iter_mut().filter(|active| active.id == id) {
+                rows += if active.is_done() {
+                    0
+                } else {
+                    active.rows.len()
+                };
+                active.is_given_up = true;
+            }
+        }
+        rows
+    }
+
+    /// Ends those whose time is up, with [`Error::TimedOut`].
+    pub fn expire(&mut self, now: Instant, tell: Tell<'_>) {
+        let running = self.held.values().filter(|held| !held.is_over);
+        let tickets = running.map(|held| &held.ticket).chain(self.queue.iter());
+        let late: Vec<u64> = tickets
+            .filter(|ticket| ticket.deadline.is_some_and(|deadline| deadline <= now))
+            .map(|ticket| ticket.id)
+            .collect();
+        for id in late {
+            self.cancel(id);
+            tell(id, Event::Failed(Error::TimedOut));
         }
     }
 

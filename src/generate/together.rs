@@ -94,7 +94,7 @@ pub fn generate_in_turn(
 ) -> Result<Vec<Vec<Output>>> {
     let mut scheduler = Scheduler::new(decoder.vocab_size(), places.max(1));
     for (id, request) in (0..).zip(requests) {
-        scheduler.push(id, request.clone())?;
+        scheduler.push(id, request.clone(), None)?;
     }
     run(scheduler, decoder, requests, observer)
 }

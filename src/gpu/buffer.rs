@@ -66,10 +66,7 @@ impl Gpu {
     /// # Errors
     /// [`Error::TooLarge`] beyond the memory limit.
     pub fn check_room(&self, what: &str, bytes: u64) -> Result<()> {
-        match self
-            .memory_limit
-            .map(|limit| limit.saturating_sub(self.allocated_bytes()))
-        {
+        match self.allowance_left() {
             Some(available) if bytes > available => Err(too_large(what, bytes, available)),
             _ => Ok(()),
         }

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod buffer;
+mod bytes;
 mod environment;
 mod kernel;
 mod plan;
@@ -13,12 +14,13 @@ mod unroll;
 mod vulkan;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 
 pub use adapter::{DeviceInfo, devices};
 pub use buffer::Buffer;
+pub use bytes::parse_bytes;
 pub use kernel::{Access, Kernel, Pipeline};
 pub use plan::{Binding, Plan, Resource};
 pub use profile::KernelTime;
@@ -85,6 +87,8 @@ pub struct Gpu {
     limits: wgpu::Limits,
     max_binding_bytes: u64,
     memory_limit: Option<u64>,
+    /// Bytes that the device has, where that is known.
+    memory: Option<u64>,
     target: Target,
     checked_shaders: bool,
     allocated: Arc<AtomicU64>,
@@ -96,6 +100,8 @@ pub struct Gpu {
     profile: Mutex<Option<profile::Profile>>,
     /// The first error that the driver reported outside an error scope.
     failure: Arc<Mutex<Option<String>>>,
+    /// Whether the device answers no more.
+    lost: Arc<AtomicBool>,
 }
 
 impl Gpu {
@@ -139,6 +145,9 @@ impl Gpu {
                 .unwrap()
                 .get_or_insert_with(|| one_line(&error.to_string()));
         }));
+        let lost = Arc::new(AtomicBool::new(false));
+        let is_lost = lost.clone();
+        device.set_device_lost_callback(move |_, _| is_lost.store(true, Ordering::Relaxed));
         let max_binding_bytes = options
             .max_binding_bytes
             .unwrap_or(u64::MAX)
@@ -167,6 +176,7 @@ impl Gpu {
             limits,
             max_binding_bytes,
             memory_limit,
+            memory: vulkan::memory(&adapter),
             checked_shaders,
             allocated: Arc::new(AtomicU64::new(0)),
             pipelines: Mutex::default(),
@@ -174,6 +184,7 @@ impl Gpu {
             compiling: Mutex::new(mpsc::channel()),
             profile: Mutex::default(),
             failure,
+            lost,
         }))
     }
 
@@ -190,6 +201,29 @@ impl Gpu {
     /// Bytes in live buffers of this device.
     pub fn allocated_bytes(&self) -> u64 {
         self.allocated.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that may still be allocated, where there is a limit.
+    pub fn allowance_left(&self) -> Option<u64> {
+        self.memory_limit
+            .map(|limit| limit.saturating_sub(self.allocated_bytes()))
+    }
+
+    /// Bytes of the device that this program has not taken, as far as is known and allowed. Others may have.
+    pub fn memory_left(&self) -> Option<u64> {
+        let most = self.memory_limit.into_iter().chain(self.memory).min();
+        most.map(|most| most.saturating_sub(self.allocated_bytes()))
+    }
+
+    /// Whether the device was lost: everything that was on it is gone, and it has to be opened again.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Loses the device, as a driver's reset or the end of a session does: to try what comes after.
+    pub fn lose(&self) {
+        self.device.destroy();
+        self.lost.store(true, Ordering::Relaxed);
     }
 
     /// The most bytes that one binding, and so one buffer of ours, may have.

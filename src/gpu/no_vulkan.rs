@@ -12,3 +12,7 @@ pub(super) unsafe fn open_unchecked(
 pub(super) fn has_int8_dot(_: &wgpu::Adapter) -> bool {
     false
 }
+
+pub(super) fn memory(_: &wgpu::Adapter) -> Option<u64> {
+    None
+}

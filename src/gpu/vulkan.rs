@@ -107,3 +107,16 @@ pub(super) fn has_int8_dot(adapter: &wgpu::Adapter) -> bool {
     }
     dot.integer_dot_product4x8_bit_packed_signed_accelerated == vk::TRUE
 }
+
+/// Bytes of the largest memory that is the device's own.
+pub(super) fn memory(adapter: &wgpu::Adapter) -> Option<u64> {
+    // SAFETY: the adapter is only asked, and is not destroyed.
+    let hal = unsafe { adapter.as_hal::<Vulkan>() }?;
+    let instance = hal.shared_instance().raw_instance();
+    // SAFETY: the adapter's own, of this instance.
+    let memory =
+        unsafe { instance.get_physical_device_memory_properties(hal.raw_physical_device()) };
+    let is_own = |heap: &&vk::MemoryHeap| heap.flags.contains(vk::MemoryHeapFlags::DEVICE_LOCAL);
+    let heaps = memory.memory_heaps_as_slice().iter();
+    heaps.filter(is_own).map(|heap| heap.size).max()
+}

@@ -5,7 +5,6 @@ use super::kv_cache::{KvCache, PoolLimit};
 use super::pages::Share;
 use super::weights::DecoderWeights;
 use super::{DeviceSelection, Encoded, Model};
-use crate::generate::softmax::is_finite;
 use crate::generate::{Entry, Ranking, StepDecoder, StepRow};
 use crate::gpu::{Buffer, Plan, Readback, Texels};
 use crate::ops::{
@@ -163,7 +162,7 @@ impl Model {
     ) -> Result<()> {
         let share = Share {
             source,
-            slots: 0..slots as u32,
+            slots: 0..u32::try_from(slots).unwrap_or(u32::MAX),
             positions,
         };
         self.pool_limit(kv_memory)?.check(&share)?;
@@ -172,7 +171,7 @@ impl Model {
 
     /// Logits of a step are in one buffer.
     fn check_rows(&self, rows: usize) -> Result<()> {
-        let needed = (rows * self.config.vocab_size * 4) as u64;
+        let needed = (rows as u64).saturating_mul(self.config.vocab_size as u64 * 4);
         let available = self.gpu.max_binding_bytes();
         if needed > available {
             return Err(Error::TooLarge {
@@ -367,6 +366,16 @@ impl Ops {
 }
 
 impl Decoder<'_> {
+    /// Pages of keys and values that there may be.
+    pub fn pages(&self) -> usize {
+        self.cache.tables.total()
+    }
+
+    /// Pages of keys and values that somebody has or was promised.
+    pub fn pages_in_use(&self) -> usize {
+        self.cache.tables.in_use()
+    }
+
     /// Kernels read where rows point, so that must lie inside the buffers.
     fn check(&self, rows: &[StepRow]) -> Result<()> {
         self.model.check_tokens(rows.iter().map(|row| row.token))?;
@@ -486,11 +495,7 @@ impl StepDecoder for Decoder<'_> {
 
     fn step(&mut self, rows: &[StepRow]) -> Result<&[f32]> {
         self.run(rows, End::Logits)?;
-        let logits = self.readback.floats();
-        match is_finite(logits) {
-            true => Ok(logits),
-            false => Err(Error::NotFinite { what: "the logits" }),
-        }
+        Ok(self.readback.floats())
     }
 
     fn ranks(&self) -> usize {

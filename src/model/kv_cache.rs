@@ -46,10 +46,11 @@ impl PoolLimit {
             return Ok(());
         }
         let what = format!(
-            "keys and values of {} source tokens and {} hypotheses of up to {} tokens",
+            "keys and values of {} source tokens and {} hypotheses of up to {} tokens ({need} pages of {})",
             share.source,
             share.slots.len(),
-            share.positions
+            share.positions,
+            self.pages
         );
         Err(self.error(what, need))
     }
@@ -58,7 +59,7 @@ impl PoolLimit {
     pub fn error(self, what: String, need: usize) -> Error {
         Error::TooLarge {
             what,
-            needed: need as u64 * self.page_bytes,
+            needed: (need as u64).saturating_mul(self.page_bytes),
             available: self.pages as u64 * self.page_bytes,
             hint: "more --kv-memory, a shorter input, fewer beams or a lower max_new_tokens",
         }

@@ -129,6 +129,11 @@ impl Tables {
         self.pages.total
     }
 
+    /// Pages that somebody has or was promised.
+    pub fn in_use(&self) -> usize {
+        self.pages.total - self.pages.available()
+    }
+
     /// Pages that lie before the end of the last one in use, now or ever.
     pub fn extent(&self) -> usize {
         self.pages.fresh as usize

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::Pipeline;
-use super::batches::{Shape, in_batches};
+use super::each::in_batches;
 use crate::embedding::{Embedding, Reading, Source};
 use crate::{Error, Result};
 
@@ -63,14 +63,13 @@ impl Pipeline {
     ) {
         let check = |source: &Source| {
             self.check_source(&source.input_ids)?;
-            Ok(Shape {
-                tokens: source.input_ids.len(),
-                rows: 1,
-            })
+            Ok(source.input_ids.len())
         };
         let run = |batch: &[&Source]| {
             let ids: Vec<Vec<u32>> = batch.iter().map(|one| one.input_ids.clone()).collect();
-            let hidden = self.model.encode(&ids)?.hidden_states()?;
+            let hidden = self
+                .engine
+                .on_device(|model| model.encode(&ids)?.hidden_states())?;
             let vectors = batch.iter().zip(hidden).map(|(source, hidden)| {
                 embedding.apply(&hidden, self.config().d_model, source.prompt_tokens)
             });

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use super::Pipeline;
-use super::batches::{Limits, Shape, in_batches};
+use super::each::{Limits, in_batches};
 use crate::generate::softmax::is_finite;
-use crate::model::{DecodeOptions, EncodeOptions, TraceOptions};
+use crate::model::{DecodeOptions, EncodeOptions, Model, TraceOptions};
 use crate::{Error, Result};
 
 /// A source, and the target that the decoder is fed where its side is wanted too.
@@ -89,10 +89,7 @@ impl Pipeline {
                 self.check_labels(labels)?;
             }
             let labels = request.labels.as_ref().map_or(0, Vec::len);
-            Ok(Shape {
-                tokens: request.input_ids.len().max(labels),
-                rows: 1,
-            })
+            Ok(request.input_ids.len().max(labels))
         };
         let limits = Limits {
             // Attention weights of all layers are kept, which takes the square of what all else does.
@@ -103,12 +100,16 @@ impl Pipeline {
             },
             ..self.limits
         };
-        let run = |batch: &[&ForwardRequest]| self.forward_batch(batch, trace);
+        let run = |batch: &[&ForwardRequest]| {
+            self.engine
+                .on_device(|model| self.forward_batch(model, batch, trace))
+        };
         in_batches(requests, limits, check, run, done);
     }
 
     fn forward_batch(
         &self,
+        model: &Model,
         batch: &[&ForwardRequest],
         trace: TraceOptions,
     ) -> Result<Vec<Forward>> {
@@ -117,7 +118,7 @@ impl Pipeline {
             trace,
             ..EncodeOptions::default()
         };
-        let (encoded, traced) = self.model.encode_with(&sources, &options)?;
+        let (encoded, traced) = model.encode_with(&sources, &options)?;
         let last = encoded.hidden_states()?;
         let mut hidden_states = by_sequence(traced.hidden_states, batch.len());
         let mut attentions = by_sequence(traced.attentions, batch.len());
@@ -147,7 +148,7 @@ impl Pipeline {
                 .iter()
                 .map(|&index| sources[index].clone())
                 .collect();
-            self.model.encode(&picked)?
+            model.encode(&picked)?
         };
         let targets: Vec<Vec<u32>> = with_labels
             .iter()
@@ -158,9 +159,7 @@ impl Pipeline {
             trace,
             ..DecodeOptions::default()
         };
-        let traced = self
-            .model
-            .decode_with(&encoded, &targets, &options, |_, _, _| ())?;
+        let traced = model.decode_with(&encoded, &targets, &options, |_, _, _| ())?;
         let mut hidden_states = by_sequence(traced.hidden_states, targets.len());
         let mut attentions = by_sequence(traced.attentions, targets.len());
         let mut cross_attentions = by_sequence(traced.cross_attentions, targets.len());

@@ -1,6 +1,7 @@
 //! Text in, text out: a tokenizer, a model on a GPU and generation put together.
 
-mod batches;
+mod answers;
+mod each;
 mod embed;
 mod forward;
 mod score;
@@ -8,45 +9,20 @@ mod stream;
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
+pub use self::answers::Pending;
 pub use self::forward::{DecoderForward, Forward, ForwardRequest};
 pub use self::score::{Score, ScoreRequest};
 
-use self::batches::{Limits, Shape, Told, in_batches, in_turn};
-use crate::generate::{self, Observer};
-use crate::gpu::{DeviceInfo, Gpu};
+use self::each::{Limits, in_batches};
+use crate::engine::{Engine, LoadOptions, check_source, check_tokens};
+use crate::gpu::DeviceInfo;
 use crate::model::{DeviceSelection, Model};
 use crate::model_files::ModelFiles;
-use crate::ops::WeightDType;
-use crate::parameters::Parameters;
 use crate::task::{Targets, Task};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, GenerationConfig, Result, T5Config};
-
-/// How a model is loaded; the default takes the best device, f32 weights and a batch size that suits the device.
-#[derive(Clone, Debug, Default)]
-pub struct LoadOptions {
-    /// Which device: its index or, if it is not digits, a part of its name.
-    pub device: Option<String>,
-    /// How weights are kept on the GPU.
-    pub dtype: WeightDType,
-    /// How many texts go through the model together. Unless it is set, long texts go in smaller batches.
-    pub batch_size: Option<usize>,
-    /// Which part of the model.
-    pub part: Part,
-}
-
-/// What of a model is loaded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Part {
-    /// All that the checkpoint holds.
-    #[default]
-    All,
-    /// Encoder and decoder, both of which there must be.
-    Both,
-    /// The encoder, for which the decoder takes no memory.
-    Encoder,
-}
 
 /// What is asked of a model: a source and how to continue from it.
 #[derive(Clone, Debug)]
@@ -83,7 +59,8 @@ pub struct Output {
     pub token_logprobs: Option<Vec<f32>>,
 }
 
-/// A loaded model with all that it takes to go from text to text.
+/// A loaded model with all that it takes to go from text to text: an [`Engine`] and a tokenizer. Threads may share it, and
+/// what they ask for is answered together.
 ///
 /// ```no_run
 /// let model = t5_gpu::Pipeline::open("path/to/t5-small")?;
@@ -92,11 +69,12 @@ pub struct Output {
 /// # Ok::<(), t5_gpu::Error>(())
 /// ```
 pub struct Pipeline {
-    model: Model,
-    tokenizer: Option<Tokenizer>,
+    engine: Engine,
+    tokenizer: Option<Arc<Tokenizer>>,
+    config: T5Config,
     generation: GenerationConfig,
+    device: DeviceInfo,
     limits: Limits,
-    selection: DeviceSelection,
 }
 
 impl Pipeline {
@@ -134,55 +112,40 @@ impl Pipeline {
         options: &LoadOptions,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Pipeline> {
-        let config = files.config()?;
         let generation = files.generation()?;
-        let weights = files.weights()?;
-        let mut parameters = Parameters::load(&weights, &config)?;
-        match options.part {
-            Part::Encoder => parameters.decoder = None,
-            Part::Both => parameters.require_decoder(&config)?,
-            Part::All => (),
-        }
         let tokenizer = files.tokenizer()?;
-        let gpu = Gpu::open(options.device.as_deref())?;
-        let model = Model::load(&gpu, &config, &parameters, options.dtype, progress)?;
-        let default = if gpu.info().is_software() { 8 } else { 32 };
-        let limits = match options.batch_size {
-            Some(size) => Limits {
-                items: size.max(1),
-                tokens: usize::MAX,
-            },
-            None => Limits {
-                items: default,
-                tokens: default * COMFORTABLE_TOKENS,
-            },
+        let engine = Engine::load(files, options, progress)?;
+        let items = engine.batch_size();
+        let tokens = match options.batch_size {
+            Some(_) => usize::MAX,
+            None => items * COMFORTABLE_TOKENS,
         };
+        let model = engine.model();
         Ok(Pipeline {
-            selection: model.device_selection(),
-            model,
-            tokenizer,
+            engine,
+            tokenizer: tokenizer.map(Arc::new),
+            config: model.config().clone(),
             generation,
-            limits,
+            device: model.gpu().info().clone(),
+            limits: Limits { items, tokens },
         })
     }
 
     /// Reads all logits back and chooses tokens on the CPU, in greedy decoding and beam search too: the same tokens, more
     /// slowly.
     pub fn choosing_on_cpu(self) -> Pipeline {
-        Pipeline {
-            selection: DeviceSelection::NONE,
-            ..self
-        }
+        self.engine.select(DeviceSelection::NONE);
+        self
     }
 
     /// The architecture.
     pub fn config(&self) -> &T5Config {
-        self.model.config()
+        &self.config
     }
 
     /// The device that the model is on.
     pub fn device(&self) -> &DeviceInfo {
-        self.model.gpu().info()
+        &self.device
     }
 
     /// The model's own generation defaults.
@@ -192,12 +155,17 @@ impl Pipeline {
 
     /// The tokenizer, where the model has one.
     pub fn tokenizer(&self) -> Option<&Tokenizer> {
-        self.tokenizer.as_ref()
+        self.tokenizer.as_deref()
     }
 
-    /// The model, for what this face does not offer.
-    pub fn model(&self) -> &Model {
-        &self.model
+    /// The model on its device, for what this face does not offer.
+    pub fn model(&self) -> Arc<Model> {
+        self.engine.model()
+    }
+
+    /// The engine, for token ids in and out.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// How many texts go through the model together at most.
@@ -223,7 +191,13 @@ impl Pipeline {
         from: &str,
         to: &str,
     ) -> Result<Vec<String>> {
-        let targets = || Ok(self.tokenizer.as_ref().map(Targets::of).unwrap_or_default());
+        let targets = || {
+            Ok(self
+                .tokenizer
+                .as_deref()
+                .map(Targets::of)
+                .unwrap_or_default())
+        };
         let task = Task::translation(self.config(), targets, from, to)?;
         let mut options = self.generation.clone();
         options.apply_defaults(&task.options)?;
@@ -265,29 +239,6 @@ impl Pipeline {
         outcome.map(|()| texts)
     }
 
-    /// Answers requests, as many together as a batch holds and others as these are done, telling each request's outputs, or what is wrong with it, as soon
-    /// as they are there, by the request's index, until told to stop. A request's outputs do not depend on the others.
-    pub fn generate_each(
-        &self,
-        requests: &[Request],
-        done: &mut dyn FnMut(usize, Result<Vec<Output>>) -> ControlFlow<()>,
-    ) {
-        let check = |request: &Request| {
-            self.check_request(request)?;
-            Ok(Shape {
-                tokens: request.input_ids.len(),
-                rows: generate::Request::new(0, Vec::new(), request.options.clone()).slots(),
-            })
-        };
-        in_turn(
-            requests,
-            self.limits,
-            check,
-            |batch, told| self.generate_batch(batch, told),
-            done,
-        );
-    }
-
     /// The encoder's last hidden state of each source, `[source length, d_model]` row-major, told as by
     /// [`Pipeline::generate_each`].
     pub fn encode_each(
@@ -297,105 +248,25 @@ impl Pipeline {
     ) {
         let check = |source: &Vec<u32>| {
             self.check_source(source)?;
-            Ok(Shape {
-                tokens: source.len(),
-                rows: 1,
-            })
+            Ok(source.len())
         };
         let run = |batch: &[&Vec<u32>]| {
             let sources: Vec<Vec<u32>> = batch.iter().map(|&source| source.clone()).collect();
-            let states = self.model.encode(&sources)?.hidden_states()?;
+            let states = self
+                .engine
+                .on_device(|model| model.encode(&sources)?.hidden_states())?;
             forward::check_states(&states)?;
             Ok(states)
         };
         in_batches(sources, self.limits, check, run, done);
     }
 
-    /// Each request's outputs as soon as they are there, by its index.
-    fn generate_batch(
-        &self,
-        batch: &[&Request],
-        told: Told<'_, Vec<Output>>,
-    ) -> Result<ControlFlow<()>> {
-        let requests: Vec<generate::Request> = batch
-            .iter()
-            .map(|request| generate::Request {
-                token_logprobs: request.token_logprobs,
-                ..generate::Request::new(0, request.input_ids.clone(), request.options.clone())
-            })
-            .collect();
-        let places = requests.len().min(self.limits.items);
-        let mut decoder = self.model.shared_decoder(None, self.selection)?;
-        let mut teller = Teller {
-            pipeline: self,
-            requests: &requests,
-            told,
-            flow: ControlFlow::Continue(()),
-        };
-        generate::generate_in_turn(&mut decoder, &requests, places, &mut teller)?;
-        Ok(teller.flow)
-    }
-
-    /// The text begins with the decoder prefix, as the sequences of transformers do; the token ids do not.
-    fn output(&self, output: generate::Output, request: &generate::Request) -> Result<Output> {
-        let mut ids = request.config.decoder_prompt()?.split_off(1);
-        ids.extend_from_slice(&output.token_ids);
-        let tokenizer = self.tokenizer.as_ref();
-        let text = tokenizer
-            .map(|tokenizer| tokenizer.decode(&ids, true))
-            .transpose()?;
-        Ok(Output {
-            text,
-            token_ids: output.token_ids,
-            score: output.score,
-            token_logprobs: output.token_logprobs,
-        })
-    }
-
-    fn check_request(&self, request: &Request) -> Result<()> {
-        self.check_source(&request.input_ids)?;
-        request.options.validate()?;
-        let prompt = request.options.decoder_prompt()?;
-        self.check_tokens(&prompt)?;
-        request.options.length_limits(prompt.len())?;
-        Ok(())
-    }
-
     fn check_source(&self, source: &[u32]) -> Result<()> {
-        if source.is_empty() {
-            return Err(Error::Invalid(
-                "a source needs at least one token id".into(),
-            ));
-        }
-        self.check_tokens(source)
+        check_source(source, self.config.vocab_size)
     }
 
     fn check_tokens(&self, ids: &[u32]) -> Result<()> {
-        let vocab_size = self.config().vocab_size;
-        match ids.iter().find(|&&id| id as usize >= vocab_size) {
-            Some(&id) => Err(Error::TokenOutOfRange { id, vocab_size }),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Tells outputs as requests are finished, until it is told to stop.
-struct Teller<'a> {
-    pipeline: &'a Pipeline,
-    requests: &'a [generate::Request],
-    told: Told<'a, Vec<Output>>,
-    flow: ControlFlow<()>,
-}
-
-impl Observer for Teller<'_> {
-    fn finished(&mut self, index: usize, outputs: &[generate::Output]) -> Result<ControlFlow<()>> {
-        let request = &self.requests[index];
-        let outputs = outputs
-            .iter()
-            .map(|output| self.pipeline.output(output.clone(), request))
-            .collect::<Result<_>>()?;
-        self.flow = (self.told)(index, outputs);
-        Ok(self.flow)
+        check_tokens(ids, self.config.vocab_size)
     }
 }
 

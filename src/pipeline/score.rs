@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::Pipeline;
-use super::batches::{Shape, in_batches};
+use super::each::in_batches;
 use crate::generate::softmax::{Normalizer, is_finite};
 use crate::model::DecodeOptions;
 use crate::{Error, Result};
@@ -36,10 +36,7 @@ impl Pipeline {
         let check = |request: &ScoreRequest| {
             self.check_source(&request.input_ids)?;
             self.check_labels(&request.labels)?;
-            Ok(Shape {
-                tokens: request.input_ids.len().max(request.labels.len()),
-                rows: 1,
-            })
+            Ok(request.input_ids.len().max(request.labels.len()))
         };
         in_batches(
             requests,
@@ -69,23 +66,26 @@ impl Pipeline {
             .iter()
             .map(|request| self.shifted_labels(&request.labels))
             .collect::<Result<_>>()?;
-        let mut logprobs: Vec<Vec<f32>> = vec![Vec::new(); batch.len()];
-        let mut all_finite = true;
-        let encoded = self.model.encode(&sources)?;
-        self.model.decode_with(
-            &encoded,
-            &targets,
-            &DecodeOptions::default(),
-            |target, position, logits| {
-                all_finite &= is_finite(logits);
-                let label = batch[target].labels[position];
-                let logprob = Normalizer::of(logits).log_probability(logits[label as usize]);
-                logprobs[target].push(logprob);
-            },
-        )?;
-        if !all_finite {
-            return Err(Error::NotFinite { what: "the logits" });
-        }
+        let logprobs = self.engine.on_device(|model| {
+            let mut logprobs: Vec<Vec<f32>> = vec![Vec::new(); batch.len()];
+            let mut all_finite = true;
+            let encoded = model.encode(&sources)?;
+            model.decode_with(
+                &encoded,
+                &targets,
+                &DecodeOptions::default(),
+                |target, position, logits| {
+                    all_finite &= is_finite(logits);
+                    let label = batch[target].labels[position];
+                    let logprob = Normalizer::of(logits).log_probability(logits[label as usize]);
+                    logprobs[target].push(logprob);
+                },
+            )?;
+            match all_finite {
+                true => Ok(logprobs),
+                false => Err(Error::NotFinite { what: "the logits" }),
+            }
+        })?;
         let score = |token_logprobs: Vec<f32>| {
             let sum: f64 = token_logprobs
                 .iter()

@@ -1,8 +1,9 @@
 //! Text as it is decided.
 
-use super::{Output, Pipeline, Request};
-use crate::generate::{self, Observer};
-use crate::tokenizer::Tokenizer;
+use std::time::Instant;
+
+use super::{Output, Pending, Pipeline, Request};
+use crate::generate::Event;
 use crate::{Error, Result};
 
 impl Pipeline {
@@ -17,6 +18,18 @@ impl Pipeline {
         request: &Request,
         sink: &mut dyn FnMut(&str) -> Result<()>,
     ) -> Result<Output> {
+        self.submit_to_stream(request, None)?.stream(sink)
+    }
+
+    /// [`Pipeline::submit`] for a request whose text is to be streamed, by [`Pending::stream`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it cannot be, and as [`Pipeline::submit`].
+    pub fn submit_to_stream(
+        &self,
+        request: &Request,
+        deadline: Option<Instant>,
+    ) -> Result<Pending> {
         let options = &request.options;
         if options.num_beams > 1 {
             return Err(Error::Invalid(format!(
@@ -29,48 +42,50 @@ impl Pipeline {
                 "only one output can be streamed: use num_return_sequences 1".into(),
             ));
         }
-        let tokenizer = self.tokenizer.as_ref().ok_or_else(|| {
-            Error::Invalid("text cannot be streamed: this model has no tokenizer".into())
-        })?;
-        self.check_request(request)?;
-        let encoded = self
-            .model
-            .encode(std::slice::from_ref(&request.input_ids))?;
-        let request = generate::Request {
-            token_logprobs: request.token_logprobs,
-            ..generate::Request::new(0, request.input_ids.clone(), options.clone())
-        };
-        let mut decoder = self
-            .model
-            .decoder_with(&encoded, request.slots(), self.selection)?;
+        if self.tokenizer.is_none() {
+            return Err(Error::Invalid(
+                "text cannot be streamed: this model has no tokenizer".into(),
+            ));
+        }
+        self.submit(request, deadline)
+    }
+}
+
+impl Pending {
+    /// Waits for the one output and gives `sink` its text piece by piece, as [`Pipeline::generate_streaming`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stream(mut self, sink: &mut dyn FnMut(&str) -> Result<()>) -> Result<Output> {
         let mut stream = TextStream {
-            tokenizer,
-            ids: request.config.decoder_prompt()?.split_off(1),
             given: String::new(),
             sink,
         };
-        let mut outputs =
-            generate::generate(&mut decoder, std::slice::from_ref(&request), &mut stream)?;
-        let output = self.output(outputs.swap_remove(0).swap_remove(0), &request)?;
-        stream.give(output.text.as_deref().unwrap_or_default())?;
-        Ok(output)
+        let mut tokens = Vec::new();
+        for event in self.handle.by_ref() {
+            match event {
+                Event::Entered => {}
+                Event::Token { token, .. } => {
+                    tokens.push(token);
+                    let text = self.decoding.text(&tokens)?.unwrap_or_default();
+                    stream.give(settled(&text))?;
+                }
+                Event::Finished(mut outputs) => {
+                    let output = self.decoding.output(outputs.swap_remove(0))?;
+                    stream.give(output.text.as_deref().unwrap_or_default())?;
+                    return Ok(output);
+                }
+                Event::Failed(error) => return Err(error),
+            }
+        }
+        Err(Error::Stopped)
     }
 }
 
 struct TextStream<'a> {
-    tokenizer: &'a Tokenizer,
-    ids: Vec<u32>,
     /// The text that `sink` has been given.
     given: String,
     sink: &'a mut dyn FnMut(&str) -> Result<()>,
-}
-
-impl Observer for TextStream<'_> {
-    fn token(&mut self, _: usize, _: usize, token: u32) -> Result<()> {
-        self.ids.push(token);
-        let text = self.tokenizer.decode(&self.ids, true)?;
-        self.give(settled(&text))
-    }
 }
 
 impl TextStream<'_> {

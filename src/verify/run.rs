@@ -2,10 +2,11 @@
 //! apart.
 
 use super::{Difference, Stage};
+use crate::generate::softmax::is_finite;
 use crate::generate::{StepDecoder, StepRow};
 use crate::model::{DecodeOptions, EncodeOptions, TraceOptions};
 use crate::reference::{self, Reference};
-use crate::{Pipeline, Result};
+use crate::{Error, Pipeline, Result};
 
 /// How far values computed in another order may be apart, where the largest is about 10.
 const BOUND: f32 = 1e-4;
@@ -77,6 +78,9 @@ impl Run {
                 })
                 .collect();
             let found = step_decoder.step(&rows)?;
+            if !is_finite(found) {
+                return Err(Error::NotFinite { what: "the logits" });
+            }
             for (found, row) in found.chunks_exact(vocab_size).zip(&rows) {
                 steps[row.source as usize].extend_from_slice(found);
             }

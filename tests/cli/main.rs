@@ -5,6 +5,7 @@
 mod overflow;
 
 mod bench;
+mod dialogue;
 mod embed;
 mod encoder_alone;
 mod errors;

@@ -1,6 +1,7 @@
 //! Requests that come, go, fail and run again at any step, against each alone.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use t5_gpu::generate::{Event, Output, Request, Scheduler, StepDecoder, generate};
@@ -37,6 +38,12 @@ impl Run {
             .step(decoder, &mut |id, event| tell(told, id, event))
     }
 
+    fn expire(&mut self, now: Instant) {
+        let told = &mut self.told;
+        self.scheduler
+            .expire(now, &mut |id, event| tell(told, id, event));
+    }
+
     fn restart(&mut self, error: Error, was_lost: bool) {
         let told = &mut self.told;
         self.scheduler
@@ -55,12 +62,12 @@ fn tell(told: &mut [Told], id: u64, event: Event) {
     }
 }
 
-/// When a request comes, and when, if at all, nobody wants it any more.
-type Times = (usize, Option<usize>);
+/// When a request comes, when, if at all, nobody wants it any more, and when it has to be done.
+type Times = (usize, Option<usize>, Option<usize>);
 
 fn times() -> impl Strategy<Value = Vec<Times>> {
-    let gone = prop_oneof![3 => Just(None), 1 => (0_usize..40).prop_map(Some)];
-    prop::collection::vec((0_usize..30, gone), 12)
+    let some = || prop_oneof![3 => Just(None), 1 => (0_usize..40).prop_map(Some)];
+    prop::collection::vec((0_usize..30, some(), some()), 12)
 }
 
 /// Sources of different lengths that begin with their number.
@@ -121,8 +128,8 @@ fn decoder(steps: usize, ranks: usize, page_size: usize, pages: usize) -> Decode
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whoever comes, goes and is refused, whatever fails and is begun anew: those who stay get what they get alone, and
-    /// every token is told once.
+    /// Whoever comes, goes, is late and is refused, whatever fails and is begun anew: those who stay get what they get
+    /// alone, every token is told once, and no page is left over.
     #[test]
     fn any_company_leaves_a_request_as_it_is_alone(
         requests in prop_oneof![requests(), greedy_requests()],
@@ -137,17 +144,24 @@ proptest! {
         let mut toy = decoder(steps, ranks, page_size, pages);
         let mut failures = failures.into_iter();
         let (mut was_lost, mut gone) = (false, vec![false; requests.len()]);
+        let beginning = Instant::now();
+        let at = |step: usize| beginning + Duration::from_secs(step as u64);
         let mut now = 0;
         while now < 40 || !run.scheduler.is_idle() {
             prop_assert!(now < 5000, "without end");
-            for (id, (request, (from, until))) in requests.iter().zip(&times).enumerate() {
+            for (id, (request, (from, until, due))) in requests.iter().zip(&times).enumerate() {
                 if *from == now {
-                    run.scheduler.push(id as u64, request.clone()).unwrap();
+                    run.scheduler.push(id as u64, request.clone(), due.map(at)).unwrap();
                 }
                 if *until == Some(now) && *from <= now && run.told[id].end.is_none() {
                     run.scheduler.cancel(id as u64);
                     gone[id] = true;
                 }
+            }
+            run.expire(at(now));
+            for (id, (from, _, due)) in times.iter().enumerate() {
+                let is_late = due.is_some_and(|due| from.max(&due) <= &now);
+                prop_assert!(!is_late || gone[id] || run.told[id].end.is_some(), "{} is late", id);
             }
             if toy.fails_after.is_none() && now % 10 == 9 {
                 (toy.fails_after, was_lost) = match failures.next() {
@@ -161,6 +175,9 @@ proptest! {
             }
             now += 1;
         }
+        // The last ones leave with the next step.
+        run.step(&mut toy).unwrap();
+        prop_assert_eq!(toy.pages_in_use(), 0);
         for (id, (request, told)) in requests.iter().zip(&run.told).enumerate() {
             if gone[id] {
                 prop_assert!(told.end.is_none());
@@ -175,6 +192,7 @@ proptest! {
                     let is_streamed = request.config.num_beams == 1;
                     prop_assert_eq!(told.tokens.len(), if is_streamed { outputs.len() } else { 0 });
                 }
+                Err(Error::TimedOut) => prop_assert!(times[id].2.is_some()),
                 // Too large for so few pages, or alone when something failed.
                 Err(error) => {
                     let error = error.to_string();
@@ -200,7 +218,7 @@ fn a_source_of_nan_fails_alone() {
             .collect();
         let mut run = Run::new(3, 3);
         for (id, request) in (0..).zip(&requests) {
-            run.scheduler.push(id, request.clone()).unwrap();
+            run.scheduler.push(id, request.clone(), None).unwrap();
         }
         let mut toy = decoder(0, ranks, 4, 100);
         toy.poisoned.push(1);
@@ -226,7 +244,7 @@ fn who_makes_the_decoder_fail_is_found() {
             .map(|id| Request::new(id, vec![id, 1], toy::config()))
             .collect();
         for (id, request) in (0..).zip(&requests) {
-            run.scheduler.push(id, request.clone()).unwrap();
+            run.scheduler.push(id, request.clone(), None).unwrap();
         }
         let begin = || {
             let mut toy = decoder(2, 0, 4, 100);
@@ -262,7 +280,7 @@ fn who_makes_the_decoder_fail_is_found() {
 fn a_device_is_not_lost_for_ever() {
     let mut run = Run::new(4, 1);
     run.scheduler
-        .push(0, Request::new(0, vec![0, 1], toy::config()))
+        .push(0, Request::new(0, vec![0, 1], toy::config()), None)
         .unwrap();
     let mut losses = 0;
     while !run.scheduler.is_idle() {
@@ -289,13 +307,13 @@ fn newcomers_enter_one_run_late_at_most() {
     let mut run = Run::new(4, 2);
     let mut toy = decoder(4, 0, 16, 100);
     run.scheduler
-        .push(0, Request::new(0, vec![0, 1], endless.clone()))
+        .push(0, Request::new(0, vec![0, 1], endless.clone()), None)
         .unwrap();
     for _ in 0..3 {
         run.step(&mut toy).unwrap();
     }
     run.scheduler
-        .push(1, Request::new(0, vec![1, 1], endless))
+        .push(1, Request::new(0, vec![1, 1], endless), None)
         .unwrap();
     let before = toy.steps.len();
     while run.told[1].tokens.is_empty() {

@@ -112,6 +112,11 @@ impl<F: Fn(u32, &[u32], &mut [f32])> Toy<F> {
         }
     }
 
+    /// Pages that somebody has or was promised.
+    pub fn pages_in_use(&self) -> usize {
+        self.pool.as_ref().map_or(0, |pool| pool.tables.in_use())
+    }
+
     fn check_failure(&mut self) -> Result<()> {
         if self
             .places

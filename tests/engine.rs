@@ -1,0 +1,294 @@
+//! The engine on a real model: many at once, each as alone; those who are gone, late, too large or too many; a device that is
+//! lost.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::token_ids;
+use t5_gpu::generate::{Event, Output, Request};
+use t5_gpu::{Engine, Error, GenerationConfig, LoadOptions, ModelFiles};
+
+fn checkpoint() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoints/t5")
+}
+
+fn engine(options: LoadOptions) -> Engine {
+    let files = ModelFiles::open(checkpoint()).unwrap();
+    Engine::load(&files, &options, &mut |_, _| ()).unwrap()
+}
+
+fn defaults() -> GenerationConfig {
+    ModelFiles::open(checkpoint())
+        .unwrap()
+        .generation()
+        .unwrap()
+}
+
+fn vocab_size() -> usize {
+    ModelFiles::open(checkpoint())
+        .unwrap()
+        .config()
+        .unwrap()
+        .vocab_size
+}
+
+/// Endless but for its length.
+fn long(new_tokens: usize) -> Request {
+    let config = GenerationConfig {
+        eos_token_id: vec![],
+        max_new_tokens: Some(new_tokens),
+        ..defaults()
+    };
+    Request::new(0, vec![5, 6, 7, 1], config)
+}
+
+/// Sources of 1 to 90 tokens; greedy decoding, beams, sampling and processors.
+fn mixed(count: usize) -> Vec<Request> {
+    let vocab_size = vocab_size();
+    (0..count)
+        .map(|index| {
+            let length = if index % 17 == 3 {
+                90
+            } else {
+                1 + index * 7 % 23
+            };
+            let kinds = index % 5;
+            let config = GenerationConfig {
+                num_beams: [1, 4, 1, 2, 1][kinds],
+                num_return_sequences: [1, 2, 3, 1, 1][kinds],
+                do_sample: kinds == 2,
+                seed: Some(index as u64),
+                no_repeat_ngram_size: if kinds == 3 { 2 } else { 0 },
+                min_new_tokens: (kinds == 4).then_some(3),
+                max_new_tokens: Some(1 + index * 5 % 21),
+                ..defaults()
+            };
+            Request {
+                token_logprobs: index % 3 == 0,
+                ..Request::new(0, token_ids(index as u64, length, vocab_size), config)
+            }
+        })
+        .collect()
+}
+
+fn alone(engine: &Engine, request: &Request) -> Vec<Output> {
+    engine
+        .submit(request.clone(), None)
+        .unwrap()
+        .outputs()
+        .unwrap()
+}
+
+#[test]
+fn two_hundred_at_once_get_what_each_gets_alone() {
+    let requests = mixed(200);
+    // Room for a few, and for many: in memory, in places and in the queue.
+    let page = 16 * 2 * 64 * 4 * 8;
+    let narrow = LoadOptions {
+        batch_size: Some(5),
+        kv_memory: Some(60 * page),
+        queue_tokens: Some(100),
+        ..LoadOptions::default()
+    };
+    let wide = LoadOptions {
+        batch_size: Some(40),
+        ..LoadOptions::default()
+    };
+    let single = engine(LoadOptions::default());
+    let expected: Vec<Vec<Output>> = requests.iter().map(|one| alone(&single, one)).collect();
+    drop(single);
+    for options in [narrow, wide] {
+        let engine = engine(options);
+        thread::scope(|scope| {
+            for client in 0..8 {
+                let (engine, requests, expected) = (&engine, &requests, &expected);
+                scope.spawn(move || {
+                    let own = requests.iter().zip(expected).skip(client).step_by(8);
+                    for (index, (request, expected)) in own.enumerate() {
+                        // Some are gone before they are done.
+                        if (index + client) % 5 == 0 {
+                            let handle = engine.submit(long(500), None).unwrap();
+                            drop(handle.into_iter().nth(index % 3));
+                        }
+                        let mut tokens = vec![Vec::new(); expected.len()];
+                        let mut outputs = None;
+                        for event in engine.submit(request.clone(), None).unwrap() {
+                            match event {
+                                Event::Entered => {}
+                                Event::Token { sequence, token } => tokens[sequence].push(token),
+                                Event::Finished(found) => outputs = Some(found),
+                                Event::Failed(error) => panic!("{error}"),
+                            }
+                        }
+                        let outputs = outputs.unwrap();
+                        assert_eq!(outputs, *expected);
+                        if request.config.num_beams == 1 {
+                            for (tokens, output) in tokens.iter().zip(&outputs) {
+                                assert_eq!(*tokens, output.token_ids);
+                            }
+                        }
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn a_deadline_ends_a_request_and_nobody_elses() {
+    let engine = engine(LoadOptions::default());
+    let soon = Instant::now() + Duration::from_millis(50);
+    let late = engine.submit(long(5000), Some(soon)).unwrap();
+    let other = engine.submit(long(30), None).unwrap();
+    assert!(matches!(late.outputs(), Err(Error::TimedOut)));
+    assert_eq!(other.outputs().unwrap()[0].token_ids.len(), 30);
+    // One that is past when it comes.
+    let handle = engine.submit(long(30), Some(Instant::now())).unwrap();
+    assert!(matches!(handle.outputs(), Err(Error::TimedOut)));
+}
+
+#[test]
+fn what_never_fits_is_refused_at_once_with_both_numbers() {
+    let engine = engine(LoadOptions {
+        kv_memory: Some(1 << 20),
+        ..LoadOptions::default()
+    });
+    for request in [
+        Request::new(0, vec![5; 100_000], defaults()),
+        long(1_000_000),
+        long(usize::MAX / 2),
+        Request::new(
+            0,
+            vec![5, 1],
+            GenerationConfig {
+                num_beams: 4096,
+                ..defaults()
+            },
+        ),
+    ] {
+        match engine.submit(request, None) {
+            Err(Error::TooLarge {
+                needed, available, ..
+            }) => assert!(available <= 1 << 20 && needed > available),
+            other => panic!("{:?}", other.map(|_| ())),
+        }
+    }
+    assert_eq!(alone(&engine, &long(7))[0].token_ids.len(), 7);
+}
+
+#[test]
+fn bad_requests_are_refused_and_harm_nobody() {
+    let engine = engine(LoadOptions::default());
+    let beside = engine.submit(long(40), None).unwrap();
+    let bad = GenerationConfig {
+        num_beams: 0,
+        ..defaults()
+    };
+    let refused = [
+        Request::new(0, vec![], defaults()),
+        Request::new(0, vec![u32::MAX], defaults()),
+        Request::new(0, vec![1], bad),
+    ];
+    for request in refused {
+        assert!(engine.submit(request, None).is_err());
+    }
+    assert_eq!(beside.outputs().unwrap()[0].token_ids.len(), 40);
+}
+
+#[test]
+fn a_full_queue_says_so_and_lets_the_patient_wait() {
+    let engine = engine(LoadOptions {
+        batch_size: Some(1),
+        queue_tokens: Some(8),
+        ..LoadOptions::default()
+    });
+    let mut first = engine.submit(long(400), None).unwrap();
+    assert!(matches!(first.next(), Some(Event::Entered)));
+    let waiting: Vec<_> = (0..2)
+        .map(|_| engine.submit(long(2), None).unwrap())
+        .collect();
+    match engine.try_submit(long(2), None) {
+        Err(Error::QueueFull {
+            tokens: 4,
+            waiting: 8,
+            limit: 8,
+        }) => {}
+        other => panic!("{:?}", other.map(|_| ())),
+    }
+    let soon = Instant::now() + Duration::from_millis(20);
+    assert!(matches!(
+        engine.submit(long(2), Some(soon)),
+        Err(Error::TimedOut)
+    ));
+    thread::scope(|scope| {
+        let patient = scope.spawn(|| engine.submit(long(3), None).unwrap().outputs().unwrap());
+        drop(first);
+        assert_eq!(patient.join().unwrap()[0].token_ids.len(), 3);
+    });
+    for handle in waiting {
+        assert_eq!(handle.outputs().unwrap()[0].token_ids.len(), 2);
+    }
+}
+
+/// Handles, and those who wait to submit, end when the engine does.
+#[test]
+fn nobody_waits_for_an_engine_that_has_stopped() {
+    let mut engine = engine(LoadOptions {
+        batch_size: Some(1),
+        queue_tokens: Some(4),
+        ..LoadOptions::default()
+    });
+    let mut running = engine.submit(long(5000), None).unwrap();
+    assert!(matches!(running.next(), Some(Event::Entered)));
+    let waiting = engine.submit(long(5000), None).unwrap();
+    engine.stop();
+    assert!(matches!(running.outputs(), Err(Error::Stopped)));
+    assert!(matches!(waiting.outputs(), Err(Error::Stopped)));
+    assert!(matches!(engine.submit(long(1), None), Err(Error::Stopped)));
+}
+
+/// What was running runs again on the device opened anew; no token is told twice.
+#[test]
+fn a_lost_device_is_opened_again() {
+    let engine = engine(LoadOptions::default());
+    let expected: Vec<Vec<Output>> = [long(60), long(90)]
+        .iter()
+        .map(|request| alone(&engine, request))
+        .collect();
+    for _ in 0..2 {
+        let (sender, told) = mpsc::channel();
+        thread::scope(|scope| {
+            for (request, expected) in [long(60), long(90)].into_iter().zip(&expected) {
+                let (engine, sender) = (&engine, sender.clone());
+                scope.spawn(move || {
+                    let mut tokens = Vec::new();
+                    for event in engine.submit(request, None).unwrap() {
+                        match event {
+                            Event::Entered => {}
+                            Event::Token { token, .. } => {
+                                tokens.push(token);
+                                let _ = sender.send(tokens.len());
+                            }
+                            Event::Finished(outputs) => assert_eq!(outputs, *expected),
+                            Event::Failed(error) => panic!("{error}"),
+                        }
+                    }
+                    assert_eq!(tokens, expected[0].token_ids);
+                });
+            }
+            while told.recv().unwrap() < 10 {}
+            engine.model().gpu().lose();
+        });
+        assert!(!engine.model().gpu().is_lost());
+    }
+    // Other work on the device finds it again too.
+    engine.model().gpu().lose();
+    let states = engine
+        .on_device(|model| model.encode(&[vec![5, 1]])?.hidden_states())
+        .unwrap();
+    assert_eq!(states.len(), 1);
+}
