@@ -120,7 +120,7 @@ if [ -z "$quick" ]; then
     ROOT=$tree everything "lavapipe" "$lavapipe" /opt/t5-gpu/layers /opt/t5-gpu/t5-gpu
 
     tests=$(cargo test --locked --test kernels --no-run --message-format=json 2>/dev/null |
-        python3 -c 'import json, sys; print([m["executable"] for m in map(json.loads, sys.stdin) if m.get("executable")][-1])')
+        python3 -c 'import json, sys; print(next(m["executable"] for m in map(json.loads, sys.stdin) if m.get("executable") and m["target"]["kind"] == ["test"]))')
     cp "$tests" "$tree/opt/t5-gpu/kernels"
     # What asks for spirv-val and the sources has nothing to do with a driver.
     # shellcheck disable=SC2086
