@@ -43,7 +43,9 @@ pub mod reference;
 pub mod relative_position;
 pub mod task;
 mod tensor_names;
+pub mod text;
 pub mod tokenizer;
+pub mod translation;
 pub mod verify;
 
 pub use config::{Activation, EarlyStopping, GenerationConfig, ModelType, T5Config};
@@ -54,6 +56,7 @@ pub use model_files::ModelFiles;
 pub use ops::WeightDType;
 pub use parameters::Parameters;
 pub use pipeline::Pipeline;
+pub use translation::Translator;
 
 /// The README's example, kept working.
 #[cfg(all(doctest, feature = "embedded-model"))]

@@ -155,7 +155,7 @@ pub struct LanguageArgs {
     to: String,
     /// Out of which language
     #[arg(long, default_value = "en", value_name = "LANGUAGE")]
-    from: String,
+    pub from: String,
 }
 
 impl LanguageArgs {

@@ -3,10 +3,10 @@
 use clap::Args;
 use t5_gpu::pipeline::Pending;
 use t5_gpu::task::Task;
-use t5_gpu::{ModelFiles, Result};
+use t5_gpu::{ModelFiles, Pipeline, Result};
 
 use super::Outcome;
-use super::generating::RequestArgs;
+use super::generating::{Generating, RequestArgs};
 use super::lines::answer_as_they_come;
 use super::stream::{Streaming, print_as_decided};
 
@@ -33,7 +33,7 @@ impl Generate {
 #[derive(Args)]
 pub struct TextArgs {
     #[command(flatten)]
-    request: RequestArgs,
+    pub request: RequestArgs,
     /// Print each output's score in front of it, a tab between (beam search)
     #[arg(long)]
     with_score: bool,
@@ -42,16 +42,24 @@ pub struct TextArgs {
     token_logprobs: bool,
     /// Print text as it is decided, one line after the other (greedy decoding and sampling)
     #[arg(long, conflicts_with_all = ["jsonl", "with_score"])]
-    stream: bool,
+    pub stream: bool,
 }
 
 impl TextArgs {
+    /// Says how outputs are written.
+    pub fn write(&self, generating: Generating) -> Generating {
+        Generating {
+            with_score: self.with_score,
+            token_logprobs: self.token_logprobs,
+            ..generating
+        }
+    }
+
     /// Answers all lines, with the task that `choose` finds in the model's files.
     pub fn run(&self, choose: impl FnOnce(&ModelFiles) -> Result<Task>) -> Outcome {
         let console = self.request.console();
-        let (lines, mut answerer) = self.request.open(choose, &console)?;
-        answerer.with_score = self.with_score;
-        answerer.token_logprobs = self.token_logprobs;
+        let (lines, generating) = self.request.open(choose, &console)?;
+        let answerer = self.write(generating);
         let pipeline = &answerer.pipeline;
         if self.stream {
             // The next line is under way while one is printed.
@@ -60,14 +68,14 @@ impl TextArgs {
                 &lines,
                 0,
                 |request| pipeline.submit_to_stream(request, None),
-                print_as_decided,
+                |pending| print_as_decided(|sink| pending.stream(sink).map(drop)),
                 &console,
             );
         }
         answer_as_they_come(
             &answerer,
             &lines,
-            AHEAD.max(8 * pipeline.batch_size()),
+            ahead(pipeline),
             |request| pipeline.submit(request, None),
             Pending::outputs,
             &console,
@@ -75,5 +83,7 @@ impl TextArgs {
     }
 }
 
-/// Lines that may be under way at least: those that are answered wait for the ones before them.
-const AHEAD: usize = 1024;
+/// Lines that may be under way: those that are answered wait for the ones before them.
+pub fn ahead(pipeline: &Pipeline) -> usize {
+    1024.max(8 * pipeline.batch_size())
+}

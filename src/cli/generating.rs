@@ -28,12 +28,31 @@ impl RequestArgs {
         choose: impl FnOnce(&ModelFiles) -> Result<Task>,
         console: &Console,
     ) -> Result<(Lines, Generating)> {
+        let (files, plan) = self.plan(choose, console)?;
+        let lines = self.lines(console);
+        Ok((lines, self.load(&files, plan, console)?))
+    }
+
+    /// What the model's files, with the task that `choose` finds in them, and the command line say.
+    pub fn plan(
+        &self,
+        choose: impl FnOnce(&ModelFiles) -> Result<Task>,
+        console: &Console,
+    ) -> Result<(ModelFiles, Plan)> {
         self.decoding.options.check_texts(&self.run.lines.texts)?;
         let files = self.run.load.model.files(self.run.lines.quiet)?;
         let plan = self.decoding.plan(&files, choose, console)?;
-        let lines = Lines::open(&self.run.lines, console);
-        let pipeline = self.run.load.pipeline(&files, Part::Both, console)?;
-        Ok((lines, plan.generating(pipeline)?))
+        Ok((files, plan))
+    }
+
+    /// Starts reading lines.
+    pub fn lines(&self, console: &Console) -> Lines {
+        Lines::open(&self.run.lines, console)
+    }
+
+    /// Loads the model that was planned with.
+    pub fn load(&self, files: &ModelFiles, plan: Plan, console: &Console) -> Result<Generating> {
+        plan.generating(self.run.load.pipeline(files, Part::Both, console)?)
     }
 
     pub fn console(&self) -> Console {
@@ -115,7 +134,7 @@ impl Plan {
 /// Requests with defaults for what they do not say.
 pub struct Generating {
     pub pipeline: Pipeline,
-    options: GenerationConfig,
+    pub options: GenerationConfig,
     pub prefix: String,
     /// Whether plain outputs begin with their score.
     pub with_score: bool,
@@ -137,6 +156,24 @@ impl Answerer for Generating {
 
     fn read_json(&self, mut fields: Map<String, Value>) -> Result<Request> {
         let input_ids = take_source(&mut fields, self.pipeline.tokenizer(), &self.prefix)?;
+        Ok(Request {
+            input_ids,
+            ..self.read_options(fields)?
+        })
+    }
+
+    fn write_text(&self, _: &Request, outputs: &Vec<Output>) -> String {
+        self.lines_of(outputs)
+    }
+
+    fn write_json(&self, _: &Request, outputs: &Vec<Output>) -> Map<String, Value> {
+        fields_of(outputs)
+    }
+}
+
+impl Generating {
+    /// A request with all but its source, out of the fields of an object.
+    pub fn read_options(&self, mut fields: Map<String, Value>) -> Result<Request> {
         let token_logprobs = match fields.remove("token_logprobs") {
             None => self.token_logprobs,
             Some(Value::Bool(wanted)) => wanted,
@@ -149,13 +186,13 @@ impl Answerer for Generating {
         let mut options = self.options.clone();
         refuse_unknown(&options.apply_json(&fields)?)?;
         Ok(Request {
-            input_ids,
-            options,
             token_logprobs,
+            ..Request::new(Vec::new(), options)
         })
     }
 
-    fn write_text(&self, _: &Request, outputs: &Vec<Output>) -> String {
+    /// Outputs as plain lines.
+    pub fn lines_of(&self, outputs: &[Output]) -> String {
         let line = |output: &Output| {
             let text = one_line(output.text.as_deref().unwrap_or_default());
             match output.score {
@@ -165,27 +202,28 @@ impl Answerer for Generating {
         };
         outputs.iter().map(line).collect::<Vec<_>>().join("\n")
     }
+}
 
-    fn write_json(&self, _: &Request, outputs: &Vec<Output>) -> Map<String, Value> {
-        let output = |output: &Output| {
-            let mut fields = Map::from_iter([("token_ids".to_owned(), json!(output.token_ids))]);
-            fields.extend(
-                output
-                    .text
-                    .as_ref()
-                    .map(|text| ("text".to_owned(), json!(text))),
-            );
-            fields.extend(output.score.map(|score| ("score".to_owned(), json!(score))));
-            fields.extend(
-                output
-                    .token_logprobs
-                    .as_ref()
-                    .map(|logprobs| ("token_logprobs".to_owned(), json!(logprobs))),
-            );
-            Value::Object(fields)
-        };
-        Map::from_iter([("outputs".into(), outputs.iter().map(output).collect())])
-    }
+/// Outputs as the fields of an object.
+pub fn fields_of(outputs: &[Output]) -> Map<String, Value> {
+    let output = |output: &Output| {
+        let mut fields = Map::from_iter([("token_ids".to_owned(), json!(output.token_ids))]);
+        fields.extend(
+            output
+                .text
+                .as_ref()
+                .map(|text| ("text".to_owned(), json!(text))),
+        );
+        fields.extend(output.score.map(|score| ("score".to_owned(), json!(score))));
+        fields.extend(
+            output
+                .token_logprobs
+                .as_ref()
+                .map(|logprobs| ("token_logprobs".to_owned(), json!(logprobs))),
+        );
+        Value::Object(fields)
+    };
+    Map::from_iter([("outputs".into(), outputs.iter().map(output).collect())])
 }
 
 /// A line out for a line in, whatever the model writes.

@@ -3,47 +3,48 @@
 use std::io::{self, ErrorKind, Write};
 
 use serde_json::{Map, Value};
-use t5_gpu::pipeline::{Pending, Request};
 use t5_gpu::{Error, Result};
 
-use super::generating::{Generating, one_line};
+use super::generating::one_line;
 use super::lines::Answerer;
 
 /// What is left to print when a text has been printed is the end of its line.
-pub struct Streaming<'a>(pub &'a Generating);
+pub struct Streaming<'a, A>(pub &'a A);
 
-impl Answerer for Streaming<'_> {
-    type Request = Request;
+impl<A: Answerer> Answerer for Streaming<'_, A> {
+    type Request = A::Request;
     type Answer = ();
 
-    fn read_text(&self, text: &str) -> Result<Request> {
+    fn read_text(&self, text: &str) -> Result<A::Request> {
         self.0.read_text(text)
     }
 
-    fn read_json(&self, fields: Map<String, Value>) -> Result<Request> {
+    fn read_json(&self, fields: Map<String, Value>) -> Result<A::Request> {
         self.0.read_json(fields)
     }
 
-    fn write_text(&self, _: &Request, (): &()) -> String {
+    fn write_text(&self, _: &A::Request, (): &()) -> String {
         String::new()
     }
 
-    fn write_json(&self, _: &Request, (): &()) -> Map<String, Value> {
+    fn write_json(&self, _: &A::Request, (): &()) -> Map<String, Value> {
         Map::new()
     }
 }
 
-/// Prints a text as it is decided.
-pub fn print_as_decided(pending: Pending) -> Result<()> {
+/// Prints a text as `stream` gives it.
+pub fn print_as_decided(
+    stream: impl FnOnce(&mut dyn FnMut(&str) -> Result<()>) -> Result<()>,
+) -> Result<()> {
     let mut closed = false;
-    let answer = pending.stream(&mut |text| {
+    let answer = stream(&mut |text| {
         print(text).map_err(|source| {
             closed = source.kind() == ErrorKind::BrokenPipe;
             Error::write("stdout", source)
         })
     });
     // Of a pipe that nobody reads, printing the line's end will tell.
-    if closed { Ok(()) } else { answer.map(drop) }
+    if closed { Ok(()) } else { answer }
 }
 
 fn print(text: &str) -> io::Result<()> {

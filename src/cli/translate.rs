@@ -1,22 +1,231 @@
 //! `t5-gpu translate`
 
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use clap::Args;
+use serde_json::{Map, Value};
+use t5_gpu::pipeline::{Output, Pending, Request};
+use t5_gpu::text::{Glossary, Newlines};
+use t5_gpu::translation::{Splitting, UnderWay};
+use t5_gpu::{Error, Result, Translator};
 
 use super::Outcome;
 use super::args::LanguageArgs;
-use super::generate::TextArgs;
+use super::console::Console;
+use super::generate::{TextArgs, ahead};
+use super::generating::{Generating, fields_of};
+use super::lines::{Answerer, answer_as_they_come};
+use super::stream::{Streaming, print_as_decided};
 
-/// Translate text
+/// Translate text of any length
+///
+/// Each line is cut into sentences, which are translated and joined again. White space, bullets, numbers, addresses, names of
+/// files, placeholders such as %s and {name}, and code in back quotes stay as they are.
 #[derive(Args)]
 pub struct Translate {
     #[command(flatten)]
     languages: LanguageArgs,
+    /// Take all of stdin as one text, whose line breaks stay
+    #[arg(long, conflicts_with_all = ["texts", "jsonl", "with_score"])]
+    whole: bool,
+    /// With --whole: lines are broken to fit a width, so that sentences go on from one to the next
+    #[arg(long, requires = "whole")]
+    wrapped: bool,
+    /// Give the model each line as it stands
+    #[arg(long)]
+    no_split: bool,
+    /// Terms and their translations, TERM<tab>TRANSLATION or TERM,TRANSLATION a line; a TERM alone stays as it is
+    #[arg(long, value_name = "FILE")]
+    glossary: Option<PathBuf>,
     #[command(flatten)]
     text: TextArgs,
 }
 
 impl Translate {
     pub fn run(self) -> Outcome {
-        self.text.run(|files| self.languages.task(files))
+        let glossary = self.glossary.as_deref().map(read_glossary).transpose()?;
+        let request = &self.text.request;
+        let console = request.console();
+        let (files, plan) = request.plan(|files| self.languages.task(files), &console)?;
+        let lines = (!self.whole).then(|| request.lines(&console));
+        let generating = self.text.write(request.load(&files, plan, &console)?);
+        let mut translator = Translator::with(
+            &generating.pipeline,
+            generating.prefix.clone(),
+            generating.options.clone(),
+            &self.languages.from,
+        );
+        let newlines = if self.wrapped {
+            Newlines::Wrap
+        } else {
+            Newlines::End
+        };
+        translator = translator.splitting(match self.no_split {
+            true => Splitting::None,
+            false => Splitting::Sentences(newlines),
+        });
+        if let Some(glossary) = glossary {
+            translator = translator.glossary(Arc::new(glossary));
+        }
+        let translating = Translating {
+            generating: &generating,
+            translator,
+            console: &console,
+        };
+        match lines {
+            None => translating.whole(self.text.stream),
+            Some(lines) if self.text.stream => answer_as_they_come(
+                &Streaming(&translating),
+                &lines,
+                0,
+                |source| translating.submit(source, true),
+                |begun| print_as_decided(|sink| translating.stream(begun, sink)),
+                &console,
+            ),
+            Some(lines) => answer_as_they_come(
+                &translating,
+                &lines,
+                ahead(&generating.pipeline),
+                |source| translating.submit(source, false),
+                |begun| translating.outputs(begun),
+                &console,
+            ),
+        }
+    }
+}
+
+fn read_glossary(path: &Path) -> Result<Glossary> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    Glossary::parse(&text).map_err(|error| Error::File {
+        path: path.to_owned(),
+        message: error.to_string(),
+    })
+}
+
+/// A translator behind lines.
+struct Translating<'g> {
+    generating: &'g Generating,
+    translator: Translator<'g>,
+    console: &'g Console,
+}
+
+/// What is to be translated.
+enum Source {
+    /// A text; the request has all but the ids.
+    Text(String, Request),
+    /// Ids, which are the model's bare input.
+    Ids(Request),
+}
+
+/// A translation that has begun.
+enum Begun<'t> {
+    Text(UnderWay<'t>),
+    Ids(Pending),
+}
+
+impl Translating<'_> {
+    fn submit(&self, source: &Source, streams: bool) -> Result<Begun<'_>> {
+        let pipeline = &self.generating.pipeline;
+        let (Source::Text(_, request) | Source::Ids(request)) = source;
+        if streams {
+            pipeline.check_stream(&request.options)?;
+        }
+        match source {
+            Source::Text(text, request) => {
+                let translator = &self.translator;
+                let begun = translator.submit(text, &request.options, request.token_logprobs)?;
+                Ok(Begun::Text(begun))
+            }
+            Source::Ids(request) => Ok(Begun::Ids(pipeline.submit(request, None)?)),
+        }
+    }
+
+    fn outputs(&self, begun: Begun<'_>) -> Result<Vec<Output>> {
+        match begun {
+            Begun::Text(under_way) => {
+                let translation = under_way.translation()?;
+                self.console.notes(translation.notes);
+                Ok(translation.outputs)
+            }
+            Begun::Ids(pending) => pending.outputs(),
+        }
+    }
+
+    fn stream(&self, begun: Begun<'_>, sink: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+        match begun {
+            Begun::Text(under_way) => {
+                self.console.notes(under_way.stream(sink)?);
+                Ok(())
+            }
+            Begun::Ids(pending) => pending.stream(sink).map(drop),
+        }
+    }
+
+    /// All of stdin as one text.
+    fn whole(&self, streams: bool) -> Outcome {
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().read_to_end(&mut bytes);
+        read.map_err(|source| Error::Io {
+            path: "stdin".into(),
+            source,
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to() + 1;
+            Error::Invalid(format!(
+                "stdin: invalid UTF-8 at byte {at}: convert the input to UTF-8"
+            ))
+        })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
+        let source = self.read_text(&text)?;
+        let begun = self.submit(&source, streams)?;
+        let mut out = io::stdout().lock();
+        let mut print = |text: &str| {
+            let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            written.map_err(|source| Error::write("stdout", source))
+        };
+        if streams {
+            return Ok(self.stream(begun, &mut print)?);
+        }
+        for output in self.outputs(begun)? {
+            print(output.text.as_deref().unwrap_or_default())?;
+        }
+        Ok(())
+    }
+}
+
+impl Answerer for Translating<'_> {
+    type Request = Source;
+    type Answer = Vec<Output>;
+
+    fn read_text(&self, text: &str) -> Result<Source> {
+        Ok(Source::Text(
+            text.to_owned(),
+            self.generating.read_options(Map::new())?,
+        ))
+    }
+
+    fn read_json(&self, mut fields: Map<String, Value>) -> Result<Source> {
+        match fields.remove("text") {
+            Some(Value::String(text)) if !fields.contains_key("input_ids") => {
+                Ok(Source::Text(text, self.generating.read_options(fields)?))
+            }
+            other => {
+                fields.extend(other.map(|text| ("text".to_owned(), text)));
+                Ok(Source::Ids(self.generating.read_json(fields)?))
+            }
+        }
+    }
+
+    fn write_text(&self, _: &Source, outputs: &Vec<Output>) -> String {
+        self.generating.lines_of(outputs)
+    }
+
+    fn write_json(&self, _: &Source, outputs: &Vec<Output>) -> Map<String, Value> {
+        fields_of(outputs)
     }
 }

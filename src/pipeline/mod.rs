@@ -20,7 +20,6 @@ use crate::engine::{Engine, LoadOptions, check_source, check_tokens};
 use crate::gpu::DeviceInfo;
 use crate::model::{DeviceSelection, Model};
 use crate::model_files::ModelFiles;
-use crate::task::{Targets, Task};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, GenerationConfig, Result, T5Config};
 
@@ -178,46 +177,14 @@ impl Pipeline {
     /// # Errors
     /// The first text's that fails; [`Pipeline::generate_each`] tells all apart.
     pub fn generate(&self, texts: &[impl AsRef<str>]) -> Result<Vec<String>> {
-        self.generate_with(texts, "", &self.generation)
-    }
-
-    /// Translates between languages given by code or English name, as [`Task::translation`] finds how.
-    ///
-    /// # Errors
-    /// A language that is unknown or that the model does not have, and as [`Pipeline::generate`].
-    pub fn translate(
-        &self,
-        texts: &[impl AsRef<str>],
-        from: &str,
-        to: &str,
-    ) -> Result<Vec<String>> {
-        let targets = || {
-            Ok(self
-                .tokenizer
-                .as_deref()
-                .map(Targets::of)
-                .unwrap_or_default())
-        };
-        let task = Task::translation(self.config(), targets, from, to)?;
-        let mut options = self.generation.clone();
-        options.apply_defaults(&task.options)?;
-        self.generate_with(texts, &task.prefix, &options)
-    }
-
-    fn generate_with(
-        &self,
-        texts: &[impl AsRef<str>],
-        prefix: &str,
-        options: &GenerationConfig,
-    ) -> Result<Vec<String>> {
         let tokenizer = self.tokenizer.as_ref().ok_or_else(|| {
             Error::Invalid("this model has no tokenizer: use generate_each with token ids".into())
         })?;
         let requests = texts
             .iter()
             .map(|text| {
-                let input_ids = tokenizer.encode(&format!("{prefix}{}", text.as_ref()))?;
-                Ok(Request::new(input_ids, options.clone()))
+                let input_ids = tokenizer.encode(text.as_ref())?;
+                Ok(Request::new(input_ids, self.generation.clone()))
             })
             .collect::<Result<Vec<_>>>()?;
         let mut texts = vec![String::new(); requests.len()];

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Output, Pending, Pipeline, Request};
 use crate::generate::Event;
-use crate::{Error, Result};
+use crate::{Error, GenerationConfig, Result};
 
 impl Pipeline {
     /// Answers one request and gives `sink` its text piece by piece, as it is decided, whole characters only; the pieces
@@ -30,7 +30,15 @@ impl Pipeline {
         request: &Request,
         deadline: Option<Instant>,
     ) -> Result<Pending> {
-        let options = &request.options;
+        self.check_stream(&request.options)?;
+        self.submit(request, deadline)
+    }
+
+    /// Whether an output under such options can be streamed.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it cannot be.
+    pub fn check_stream(&self, options: &GenerationConfig) -> Result<()> {
         if options.num_beams > 1 {
             return Err(Error::Invalid(format!(
                 "text cannot be streamed with {} beams, which are decided between at the end: use num_beams 1",
@@ -47,7 +55,7 @@ impl Pipeline {
                 "text cannot be streamed: this model has no tokenizer".into(),
             ));
         }
-        self.submit(request, deadline)
+        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ mod lines;
 mod not_finite;
 mod random;
 mod report;
+mod translate;
 mod verify;
 
 use std::fs;

@@ -1,0 +1,17 @@
+//! Long text into what a model takes, and back: pieces that are translated, between pieces that are kept as they are; and in the
+//! pieces, what has to come out as it went in. Knows no model: how long a sentence may be, and what becomes of it, is the
+//! caller's to say.
+
+mod clauses;
+mod glossary;
+mod lines;
+mod protected;
+mod runaway;
+mod stand_ins;
+
+pub use clauses::parts;
+pub use glossary::Glossary;
+pub use lines::{Newlines, Piece, pieces};
+pub use protected::{Kind, Protected, are_kept, protected};
+pub use runaway::is_runaway;
+pub use stand_ins::{Names, around, put_back, with_stand_ins};
