@@ -33,6 +33,7 @@ pub mod generate;
 pub mod gpu;
 pub mod hub;
 pub mod language;
+pub mod markup;
 pub mod metrics;
 pub mod model;
 pub mod model_files;

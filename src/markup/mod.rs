@@ -1,0 +1,239 @@
+//! Markup around a translation: tags are taken out of texts, the texts are translated, and the tags come back by the alignment.
+//! Knows no model: what translates is given.
+
+mod entities;
+mod place;
+mod segment;
+mod token;
+mod tree;
+
+use std::ops::Range;
+
+pub use token::Syntax;
+
+use self::entities::Spellings;
+use self::place::{DEEPEST, place};
+use self::segment::{Segment, Stretch, stretches};
+use self::token::{attributes, is_one_of, tokens};
+use self::tree::Tree;
+use crate::Result;
+
+/// What markup is like, and what of it is translated.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// HTML or XML.
+    pub syntax: Syntax,
+    /// Elements in which nothing is translated, besides those that say so themselves (`translate="no"`,
+    /// `class="notranslate"`) and, in HTML, code, scripts and styles.
+    pub ignored_tags: Vec<String>,
+    /// Whether `alt`, `title`, `placeholder` and `aria-label` are translated.
+    pub attributes: bool,
+}
+
+/// A part of a translation and what of the source it comes from, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// In the translation.
+    pub target: Range<usize>,
+    /// In the source.
+    pub source: Range<usize>,
+}
+
+/// A translation with its alignment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aligned {
+    /// The translation.
+    pub text: String,
+    /// What comes from where, in the order of the translation. What no link is for goes with what is before it.
+    pub links: Vec<Link>,
+}
+
+/// Attributes that people read.
+const READ: [&str; 4] = ["alt", "title", "placeholder", "aria-label"];
+
+/// Translates markup of any kind, well formed or not. `translate` gets all its texts at once, without tags and entities, and
+/// gives as many translations.
+///
+/// Tags, comments and what is not translated stay byte for byte, each once. Elements hold what comes from what they held; those
+/// within each other in the source are so in the translation. Entities are written as in the source, and nothing that was text
+/// becomes a tag.
+///
+/// # Errors
+/// What `translate` reports.
+pub fn translate_markup(
+    markup: &str,
+    options: &Options,
+    translate: impl FnOnce(&[String]) -> Result<Vec<Aligned>>,
+) -> Result<String> {
+    let tokens = tokens(markup, options.syntax);
+    let mut texts = Vec::new();
+    let parts: Vec<Part<'_>> = stretches(markup, &tokens, options)
+        .into_iter()
+        .map(|stretch| match stretch {
+            Stretch::Kept(raw) => Part::Kept(raw),
+            Stretch::Tag(raw) => Part::Tag(raw, values(raw, &mut texts)),
+            Stretch::Text(segment) => Part::segment(segment, options, &mut texts),
+        })
+        .collect();
+    let mut translations = if texts.is_empty() {
+        Vec::new()
+    } else {
+        translate(&texts)?
+    };
+    translations.resize_with(texts.len(), Aligned::default);
+    let mut out = String::with_capacity(2 * markup.len());
+    for part in parts {
+        match part {
+            Part::Kept(raw) => out.push_str(raw),
+            Part::Tag(raw, values) => out.push_str(&with_values(raw, &values, &translations)),
+            Part::Segment(mut segment, text, values) => {
+                for (mark, values) in values {
+                    let mark = &mut segment.marks[mark].raw;
+                    *mark = with_values(mark, &values, &translations);
+                }
+                let tree = Tree::new(&segment.marks);
+                match text {
+                    Text::Whole(index) => {
+                        out.push_str(&place(&segment, &tree, &translations[index]));
+                    }
+                    Text::Pieces(pieces) => {
+                        piece_by_piece(&segment, &pieces, &translations, &mut out)
+                    }
+                }
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// A stretch of markup, with what of it is translated by its place among the texts.
+enum Part<'t> {
+    Kept(&'t str),
+    Tag(&'t str, Vec<Value>),
+    Segment(Segment, Text, Vec<(usize, Vec<Value>)>),
+}
+
+/// How the text of a segment is translated.
+enum Text {
+    /// As a whole, by its place among the texts.
+    Whole(usize),
+    /// What lies between tags by itself: its bytes and, if there is something to translate, its place among the texts.
+    Pieces(Vec<(Range<usize>, Option<usize>)>),
+}
+
+/// The value of an attribute: its bytes in the tag, its place among the texts, and how it was written.
+struct Value {
+    at: Range<usize>,
+    text: usize,
+    spellings: Spellings,
+}
+
+impl<'t> Part<'t> {
+    fn segment(segment: Segment, options: &Options, texts: &mut Vec<String>) -> Part<'t> {
+        let marks = segment.marks.iter().enumerate();
+        let values = match options.attributes {
+            true => marks
+                .filter(|(_, mark)| !mark.is_untouched)
+                .map(|(index, mark)| (index, values(&mark.raw, texts)))
+                .filter(|(_, values)| !values.is_empty())
+                .collect(),
+            false => Vec::new(),
+        };
+        let text = if Tree::new(&segment.marks).depth() > DEEPEST || !has_letters(&segment.plain) {
+            Text::Pieces(pieces(&segment, texts))
+        } else {
+            texts.push(segment.plain.clone());
+            Text::Whole(texts.len() - 1)
+        };
+        Part::Segment(segment, text, values)
+    }
+}
+
+/// The texts between the marks of a segment.
+fn pieces(segment: &Segment, texts: &mut Vec<String>) -> Vec<(Range<usize>, Option<usize>)> {
+    let mut from = 0;
+    let ends = segment.marks.iter().map(|mark| mark.at);
+    ends.chain([segment.plain.len()])
+        .map(|end| {
+            let at = from..end;
+            from = end;
+            let piece = &segment.plain[at.clone()];
+            let text = has_letters(piece).then(|| {
+                texts.push(piece.to_owned());
+                texts.len() - 1
+            });
+            (at, text)
+        })
+        .collect()
+}
+
+/// A segment whose tags stay where they are.
+fn piece_by_piece(
+    segment: &Segment,
+    pieces: &[(Range<usize>, Option<usize>)],
+    translations: &[Aligned],
+    out: &mut String,
+) {
+    let mut writer = segment.spellings.writer();
+    let mut marks = segment.marks.iter();
+    for (at, text) in pieces {
+        match text {
+            Some(index) => writer.write(&translations[*index].text, out),
+            None => writer.write(&segment.plain[at.clone()], out),
+        }
+        if let Some(mark) = marks.next() {
+            out.push_str(&mark.raw);
+        }
+    }
+}
+
+fn has_letters(text: &str) -> bool {
+    text.chars().any(char::is_alphabetic)
+}
+
+/// The values of a tag that people read.
+fn values(tag: &str, texts: &mut Vec<String>) -> Vec<Value> {
+    let read = attributes(tag).into_iter();
+    read.filter(|(name, at)| is_one_of(name, &READ) && has_letters(&tag[at.clone()]))
+        .map(|(_, at)| {
+            let (mut spellings, mut plain) = (Spellings::default(), String::new());
+            spellings.decode(&tag[at.clone()], &mut plain);
+            texts.push(plain);
+            Value {
+                at,
+                text: texts.len() - 1,
+                spellings,
+            }
+        })
+        .collect()
+}
+
+/// A tag with the translations of its values; quotes in them do not end them.
+fn with_values(tag: &str, values: &[Value], translations: &[Aligned]) -> String {
+    let mut out = String::with_capacity(tag.len());
+    let mut from = 0;
+    for value in values {
+        out.push_str(&tag[from..value.at.start]);
+        let mut text = String::new();
+        value
+            .spellings
+            .writer()
+            .write(&translations[value.text].text, &mut text);
+        match out.chars().next_back() {
+            Some('"') => out.push_str(&text.replace('"', "&quot;")),
+            Some('\'') => out.push_str(&text.replace('\'', "&#39;")),
+            // A value without quotes needs them now.
+            _ => {
+                out.push('"');
+                out.push_str(&text.replace('"', "&quot;"));
+                out.push('"');
+            }
+        }
+        from = value.at.end;
+    }
+    out.push_str(&tag[from..]);
+    out
+}
+
+#[cfg(test)]
+mod tests;
