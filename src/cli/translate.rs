@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use serde_json::{Map, Value};
+use t5_gpu::markup::{Options, Syntax};
 use t5_gpu::pipeline::{Output, Pending, Request};
 use t5_gpu::text::{Glossary, Newlines};
 use t5_gpu::translation::{Splitting, UnderWay};
@@ -33,6 +34,9 @@ pub struct Translate {
     /// With --whole: lines are broken to fit a width, so that sentences go on from one to the next
     #[arg(long, requires = "whole")]
     wrapped: bool,
+    /// What texts are: in HTML and XML, tags stay, around what comes from what they were around
+    #[arg(long, value_enum, default_value = "text", conflicts_with = "stream")]
+    format: Format,
     /// Give the model each line as it stands
     #[arg(long)]
     no_split: bool,
@@ -57,7 +61,9 @@ impl Translate {
             generating.options.clone(),
             &self.languages.from,
         );
-        let newlines = if self.wrapped {
+        let markup = self.format.markup();
+        // In markup a line break is a space.
+        let newlines = if self.wrapped || markup.is_some() {
             Newlines::Wrap
         } else {
             Newlines::End
@@ -72,6 +78,7 @@ impl Translate {
         let translating = Translating {
             generating: &generating,
             translator,
+            markup,
             console: &console,
         };
         match lines {
@@ -96,6 +103,28 @@ impl Translate {
     }
 }
 
+/// What texts are.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    Text,
+    Html,
+    Xml,
+}
+
+impl Format {
+    fn markup(self) -> Option<Options> {
+        let syntax = match self {
+            Format::Text => return None,
+            Format::Html => Syntax::Html,
+            Format::Xml => Syntax::Xml,
+        };
+        Some(Options {
+            syntax,
+            ..Options::default()
+        })
+    }
+}
+
 fn read_glossary(path: &Path) -> Result<Glossary> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
         path: path.to_owned(),
@@ -111,6 +140,7 @@ fn read_glossary(path: &Path) -> Result<Glossary> {
 struct Translating<'g> {
     generating: &'g Generating,
     translator: Translator<'g>,
+    markup: Option<Options>,
     console: &'g Console,
 }
 
@@ -125,6 +155,8 @@ enum Source {
 /// A translation that has begun.
 enum Begun<'t> {
     Text(UnderWay<'t>),
+    /// Translated when it is its turn.
+    Markup(String, Box<Request>),
     Ids(Pending),
 }
 
@@ -136,6 +168,9 @@ impl Translating<'_> {
             pipeline.check_stream(&request.options)?;
         }
         match source {
+            Source::Text(text, request) if self.markup.is_some() => {
+                Ok(Begun::Markup(text.clone(), Box::new(request.clone())))
+            }
             Source::Text(text, request) => {
                 let translator = &self.translator;
                 let begun = translator.submit(text, &request.options, request.token_logprobs)?;
@@ -152,6 +187,18 @@ impl Translating<'_> {
                 self.console.notes(translation.notes);
                 Ok(translation.outputs)
             }
+            Begun::Markup(text, request) => {
+                let markup = self.markup.clone().unwrap_or_default();
+                let translator = self.translator.clone().options(request.options);
+                let (text, notes) = translator.translate_markup(&text, &markup)?;
+                self.console.notes(notes);
+                Ok(vec![Output {
+                    text: Some(text),
+                    token_ids: Vec::new(),
+                    score: None,
+                    token_logprobs: None,
+                }])
+            }
             Begun::Ids(pending) => pending.outputs(),
         }
     }
@@ -163,6 +210,7 @@ impl Translating<'_> {
                 Ok(())
             }
             Begun::Ids(pending) => pending.stream(sink).map(drop),
+            Begun::Markup(..) => Err(Error::Invalid("markup cannot be streamed".into())),
         }
     }
 

@@ -30,6 +30,24 @@ pub struct Options {
     pub attributes: bool,
 }
 
+/// A text to translate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Without tags and entities.
+    pub text: String,
+    /// Whether tags stand in it, so that its translation has to be aligned.
+    pub is_marked: bool,
+}
+
+impl Source {
+    fn plain(text: String) -> Source {
+        Source {
+            text,
+            is_marked: false,
+        }
+    }
+}
+
 /// A part of a translation and what of the source it comes from, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -63,7 +81,7 @@ const READ: [&str; 4] = ["alt", "title", "placeholder", "aria-label"];
 pub fn translate_markup(
     markup: &str,
     options: &Options,
-    translate: impl FnOnce(&[String]) -> Result<Vec<Aligned>>,
+    translate: impl FnOnce(&[Source]) -> Result<Vec<Aligned>>,
 ) -> Result<String> {
     let tokens = tokens(markup, options.syntax);
     let mut texts = Vec::new();
@@ -129,7 +147,7 @@ struct Value {
 }
 
 impl<'t> Part<'t> {
-    fn segment(segment: Segment, options: &Options, texts: &mut Vec<String>) -> Part<'t> {
+    fn segment(segment: Segment, options: &Options, texts: &mut Vec<Source>) -> Part<'t> {
         let marks = segment.marks.iter().enumerate();
         let values = match options.attributes {
             true => marks
@@ -142,7 +160,11 @@ impl<'t> Part<'t> {
         let text = if Tree::new(&segment.marks).depth() > DEEPEST || !has_letters(&segment.plain) {
             Text::Pieces(pieces(&segment, texts))
         } else {
-            texts.push(segment.plain.clone());
+            let inside = 1..segment.plain.trim_end().len();
+            texts.push(Source {
+                text: segment.plain.clone(),
+                is_marked: segment.marks.iter().any(|mark| inside.contains(&mark.at)),
+            });
             Text::Whole(texts.len() - 1)
         };
         Part::Segment(segment, text, values)
@@ -150,7 +172,7 @@ impl<'t> Part<'t> {
 }
 
 /// The texts between the marks of a segment.
-fn pieces(segment: &Segment, texts: &mut Vec<String>) -> Vec<(Range<usize>, Option<usize>)> {
+fn pieces(segment: &Segment, texts: &mut Vec<Source>) -> Vec<(Range<usize>, Option<usize>)> {
     let mut from = 0;
     let ends = segment.marks.iter().map(|mark| mark.at);
     ends.chain([segment.plain.len()])
@@ -159,7 +181,7 @@ fn pieces(segment: &Segment, texts: &mut Vec<String>) -> Vec<(Range<usize>, Opti
             from = end;
             let piece = &segment.plain[at.clone()];
             let text = has_letters(piece).then(|| {
-                texts.push(piece.to_owned());
+                texts.push(Source::plain(piece.to_owned()));
                 texts.len() - 1
             });
             (at, text)
@@ -192,13 +214,13 @@ fn has_letters(text: &str) -> bool {
 }
 
 /// The values of a tag that people read.
-fn values(tag: &str, texts: &mut Vec<String>) -> Vec<Value> {
+fn values(tag: &str, texts: &mut Vec<Source>) -> Vec<Value> {
     let read = attributes(tag).into_iter();
     read.filter(|(name, at)| is_one_of(name, &READ) && has_letters(&tag[at.clone()]))
         .map(|(_, at)| {
             let (mut spellings, mut plain) = (Spellings::default(), String::new());
             spellings.decode(&tag[at.clone()], &mut plain);
-            texts.push(plain);
+            texts.push(Source::plain(plain));
             Value {
                 at,
                 text: texts.len() - 1,

@@ -30,22 +30,26 @@ fn translated(markup: &str, target: &str, from: &[usize]) -> String {
     let options = Options::default();
     translate_markup(markup, &options, |texts| {
         assert_eq!(texts.len(), 1, "{texts:?}");
-        Ok(vec![aligned(&texts[0], target, from)])
+        Ok(vec![aligned(&texts[0].text, target, from)])
     })
     .unwrap()
 }
 
 /// The texts, each its own translation, character by character.
-fn itself(texts: &[String]) -> Result<Vec<Aligned>> {
+fn itself(texts: &[Source]) -> Result<Vec<Aligned>> {
+    each_itself(texts.iter().map(|source| source.text.clone()))
+}
+
+fn each_itself(texts: impl Iterator<Item = String>) -> Result<Vec<Aligned>> {
     let link = |(at, c): (usize, char)| Link {
         target: at..at + c.len_utf8(),
         source: at..at + c.len_utf8(),
     };
-    let itself = |text: &String| Aligned {
-        text: text.clone(),
+    let itself = |text: String| Aligned {
         links: text.char_indices().map(link).collect(),
+        text,
     };
-    Ok(texts.iter().map(itself).collect())
+    Ok(texts.map(itself).collect())
 }
 
 #[test]
@@ -99,11 +103,11 @@ fn signs_take_their_own_places() {
 
 #[test]
 fn untouched_elements_are_carried_along() {
-    let mut seen = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
     let markup = "<p>Run <code>ls <b>-l</b></code> now</p><script>var a = '<p>';</script><p translate=no>A b</p>\
                   <p class='x notranslate'>C d</p><!-- e --><style>p {}</style><span translate=\"no\">F</span>";
     let out = translate_markup(markup, &Options::default(), |texts| {
-        seen = texts.to_vec();
+        seen = texts.iter().map(|source| source.text.clone()).collect();
         itself(texts)
     });
     assert_eq!(out.unwrap(), markup);
@@ -112,10 +116,10 @@ fn untouched_elements_are_carried_along() {
 
 #[test]
 fn blocks_separate_texts() {
-    let mut seen = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
     let markup = "<ul>\n <li>One</li>\n <li><b>Two</b><br>three</li></ul> <h1>4</h1>x";
     let out = translate_markup(markup, &Options::default(), |texts| {
-        seen = texts.to_vec();
+        seen = texts.iter().map(|source| source.text.clone()).collect();
         itself(texts)
     });
     assert_eq!(out.unwrap(), markup);
@@ -129,12 +133,11 @@ fn attributes_are_translated_when_asked() {
         attributes: true,
         ..Options::default()
     };
-    let shout = |texts: &[String]| {
-        let loud: Vec<String> = texts
+    let shout = |texts: &[Source]| {
+        let loud = texts
             .iter()
-            .map(|text| format!("{}'\"", text.to_uppercase()))
-            .collect();
-        itself(&loud)
+            .map(|source| format!("{}'\"", source.text.to_uppercase()));
+        each_itself(loud)
     };
     assert_eq!(
         translate_markup(markup, &options, shout).unwrap(),
@@ -153,10 +156,10 @@ fn xml_has_no_blocks_and_its_own_ignored_tags() {
         ignored_tags: vec!["x".into()],
         attributes: false,
     };
-    let mut seen = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
     let markup = "<g id=\"1\">Press <p>the <1>key</1></p></g> <x>not this</x> now<br/>";
     let out = translate_markup(markup, &options, |texts| {
-        seen = texts.to_vec();
+        seen = texts.iter().map(|source| source.text.clone()).collect();
         itself(texts)
     });
     assert_eq!(out.unwrap(), markup);
@@ -278,7 +281,7 @@ proptest! {
                 .iter()
                 .map(|(at, source, length)| Link {
                     target: target.floor_char_boundary(*at)..target.floor_char_boundary(at + length),
-                    source: texts[0].floor_char_boundary(*source)..texts[0].floor_char_boundary(source + length),
+                    source: texts[0].text.floor_char_boundary(*source)..texts[0].text.floor_char_boundary(source + length),
                 })
                 .collect();
             links.sort_by_key(|link| link.target.start);

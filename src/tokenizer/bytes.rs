@@ -1,6 +1,7 @@
 //! ByT5's tokens: the bytes of UTF-8 after three special tokens, sentinels after the bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use tokenizers::AddedToken;
 
@@ -182,6 +183,24 @@ impl Vocabulary for ByteVocabulary {
             ids.push(self.end);
         }
         Ok((ids, cut))
+    }
+
+    fn offsets(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
+        let (ids, _) = self.encode(text, usize::MAX, Side::Right)?;
+        // A special token stands for several bytes; there is nothing to tell then but that it is so.
+        let are_bytes = ids.len() == text.len() + 1;
+        let range = |at: usize| {
+            if are_bytes && at < text.len() {
+                at..at + 1
+            } else {
+                0..0
+            }
+        };
+        Ok(ids
+            .into_iter()
+            .enumerate()
+            .map(|(at, id)| (id, range(at)))
+            .collect())
     }
 
     fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String> {

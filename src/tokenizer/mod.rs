@@ -11,6 +11,7 @@ mod settings;
 mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -32,6 +33,8 @@ trait Vocabulary: Send + Sync {
     /// Ids of `text`, with the special tokens that the model expects around it: no more than `most`, for which the text is
     /// cut at this side; and how many are left out for that.
     fn encode(&self, text: &str, most: usize, side: Side) -> Result<(Vec<u32>, usize)>;
+    /// Ids as by `encode`, with the bytes of the text that each stands for.
+    fn offsets(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>>;
     /// Text of `ids`; ids that stand for nothing are left out.
     fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String>;
     /// The token that `id` stands for.
@@ -178,6 +181,15 @@ impl Tokenizer {
     /// As [`Tokenizer::encode`].
     pub fn encode_within(&self, text: &str, most: usize, side: Side) -> Result<(Vec<u32>, usize)> {
         self.vocabulary.encode(text, most, side)
+    }
+
+    /// As [`Tokenizer::encode`], with the bytes of the text that each id stands for: none for special tokens that are put around
+    /// it.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn offsets(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
+        self.vocabulary.offsets(text)
     }
 
     /// Text of `ids`. Ids past the vocabulary (a model may have more rows than its tokenizer) are left out.

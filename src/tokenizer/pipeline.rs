@@ -1,6 +1,7 @@
 //! Tokenizers of Hugging Face's tokenizers library: normalize, split, look up, decode.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use tokenizers::decoders::byte_fallback::ByteFallback;
@@ -197,6 +198,15 @@ impl Vocabulary for Pipeline {
         encoding.truncate(most, 0, direction);
         let encoding = self.0.post_process(encoding, None, true).map_err(failed)?;
         Ok((encoding.get_ids().to_vec(), cut))
+    }
+
+    fn offsets(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
+        let encoding = self.0.encode(text, true);
+        let encoding =
+            encoding.map_err(|e| Error::Invalid(format!("cannot tokenize the text: {e}")))?;
+        let offsets = encoding.get_offsets().iter();
+        let ranges = offsets.map(|(start, end)| *start..*end);
+        Ok(encoding.get_ids().iter().copied().zip(ranges).collect())
     }
 
     fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String> {

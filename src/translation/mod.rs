@@ -1,5 +1,6 @@
 //! Text of any length from one language to another: cut into sentences, each translated, what lies between them kept.
 
+mod aligned;
 mod output;
 mod sentence;
 
@@ -108,6 +109,11 @@ impl<'p> Translator<'p> {
             splitting: Splitting::default(),
             glossary: None,
         }
+    }
+
+    /// Takes other options than the model's.
+    pub fn options(self, options: GenerationConfig) -> Self {
+        Translator { options, ..self }
     }
 
     /// Cuts texts otherwise.
@@ -219,8 +225,8 @@ impl<'p> Translator<'p> {
             Error::Invalid("this model has no tokenizer: add its tokenizer.json or spiece.model, or give token ids (generate_each, or input_ids with --jsonl)".into())
         })?;
         if text.contains(['\n', '\r']) && self.splitting != Splitting::None {
-            let words: Vec<&str> = text.split_whitespace().collect();
-            return tokenizer.encode(&format!("{}{}", self.prefix, words.join(" ")));
+            let text = text.replace(['\n', '\r'], " ");
+            return tokenizer.encode(&format!("{}{text}", self.prefix));
         }
         tokenizer.encode(&format!("{}{text}", self.prefix))
     }

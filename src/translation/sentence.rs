@@ -60,6 +60,11 @@ impl<'t> Sentence<'t> {
         })
     }
 
+    /// What is being translated.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Waits for the outputs, best first, all of which have all that is protected.
     pub fn outputs(self, notes: &mut Vec<String>) -> Result<Vec<Output>> {
         let Sentence {

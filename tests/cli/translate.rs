@@ -150,3 +150,36 @@ fn several_outputs_of_several_sentences_are_joined_in_order() {
         assert!((score - (scores[0] + scores[1]) / 2.0).abs() < 1e-5);
     }
 }
+
+#[test]
+fn tags_of_markup_stay_around_what_they_were_around() {
+    let html = |text: &str| {
+        stdout(&mut t5_gpu([
+            "translate",
+            "--quiet",
+            "--format",
+            "html",
+            text,
+        ]))
+    };
+    let bare = stdout(&mut t5_gpu([
+        "translate",
+        "--quiet",
+        "The house is wonderful.",
+    ]));
+    let marked = html("The <b class='a>b'>house</b> is <i>wonderful</i>.");
+    assert!(marked.contains("<b class='a>b'>Haus</b>"), "{marked}");
+    let text = marked
+        .replace("<b class='a>b'>", "")
+        .replace("</b>", "")
+        .replace("<i>", "")
+        .replace("</i>", "");
+    assert_eq!(text, bare);
+    // Blocks are texts of their own; what is no text stays.
+    let page = "<ul><li>I love you.</li> <li>She reads.</li></ul><script>I love you.</script>&lt;script&gt;";
+    let (love, reads) = (german("I love you."), german("She reads."));
+    let expected = format!("<ul><li>{love}</li> <li>{reads}</li></ul><script>I love you.</script>");
+    let page = html(page);
+    assert!(page.starts_with(&expected), "{page}");
+    assert!(!page[expected.len()..].contains('<'), "{page}");
+}
