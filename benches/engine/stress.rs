@@ -91,10 +91,21 @@ impl Stress {
             }
             self.watch(&engine, &counts, begin, until);
         });
+        // Those who are gone leave with the next step.
+        let has_left = || {
+            let gauges = engine.gauges();
+            gauges.running_requests + gauges.waiting_requests + gauges.pages_in_use == 0
+        };
+        for _ in 0..100 {
+            if has_left() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
         let gauges = engine.gauges();
         println!("in the end: {gauges:?}");
         let wrong = counts.wrong.load(Ordering::Relaxed);
-        if wrong > 0 || gauges.running_requests + gauges.waiting_requests > 0 {
+        if wrong > 0 || !has_left() {
             println!("{wrong} answers were wrong, or somebody is left over");
             std::process::exit(1);
         }
