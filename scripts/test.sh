@@ -16,3 +16,10 @@ ensure_spirv_val
 "$T5_GPU" devices
 # Validation layers, where they are installed, would slow down every test: scripts/devices.sh has them look on.
 WGPU_VALIDATION=0 cargo test --locked
+# Clients and a browser take packages from elsewhere: only when asked for. CI asks.
+if [ -n "${T5_GPU_CLIENT_TESTS:-}" ]; then
+    tests/clients/run.sh "$T5_GPU"
+    tests/browser/run.sh "$T5_GPU"
+else
+    echo "Clients of the service and its page in a browser were not tested: set T5_GPU_CLIENT_TESTS=1." >&2
+fi

@@ -42,6 +42,8 @@ pub mod parameters;
 pub mod pipeline;
 pub mod reference;
 pub mod relative_position;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod task;
 mod tensor_names;
 pub mod text;

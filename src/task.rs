@@ -118,6 +118,16 @@ impl Task {
         )))
     }
 
+    /// The translations that a model's config lists, out of which and into which language; none where it lists none.
+    pub fn translations(config: &T5Config) -> Vec<(String, String)> {
+        let names = config.task_specific_params.keys();
+        let listed = names.filter_map(|name| Listed::new(name));
+        let languages = listed.filter_map(|task| task.languages);
+        languages
+            .map(|(from, to)| (from.to_owned(), to.to_owned()))
+            .collect()
+    }
+
     fn prefixed(prefix: &str) -> Task {
         Task {
             prefix: prefix.into(),
@@ -198,7 +208,8 @@ impl Targets {
             .unwrap_or_default()
     }
 
-    fn codes(&self) -> impl Iterator<Item = &str> {
+    /// Their codes, as the vocabulary writes them.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
         let code = |token| MARKS.iter().find_map(|marks| code(token, marks));
         self.0.iter().filter_map(move |token: &String| code(token))
     }

@@ -330,7 +330,7 @@ pub fn dtype(text: &str) -> Result<WeightDType, String> {
         .map_err(|error: t5_gpu::Error| error.to_string())
 }
 
-fn bytes(text: &str) -> Result<u64, String> {
+pub fn bytes(text: &str) -> Result<u64, String> {
     t5_gpu::gpu::parse_bytes(text)
         .ok_or_else(|| "a number of bytes above 0, such as 1000000000, 1e9, 512MiB or 1.5GB".into())
 }

@@ -1,11 +1,12 @@
 //! Requests of the commands that go from text to text: what they are made of and how their outputs are written.
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use t5_gpu::config::not_supported;
+use t5_gpu::pipeline::json::{read_options, write_outputs};
 use t5_gpu::pipeline::{Output, Request};
 use t5_gpu::task::Task;
-use t5_gpu::{Error, GenerationConfig, ModelFiles, Part, Pipeline, Result};
+use t5_gpu::{GenerationConfig, ModelFiles, Part, Pipeline, Result};
 
 use super::args::{GenerationArgs, RunArgs, TokenSelection};
 use super::console::Console;
@@ -173,22 +174,8 @@ impl Answerer for Generating {
 
 impl Generating {
     /// A request with all but its source, out of the fields of an object.
-    pub fn read_options(&self, mut fields: Map<String, Value>) -> Result<Request> {
-        let token_logprobs = match fields.remove("token_logprobs") {
-            None => self.token_logprobs,
-            Some(Value::Bool(wanted)) => wanted,
-            Some(_) => {
-                return Err(Error::Invalid(
-                    "token_logprobs must be true or false".into(),
-                ));
-            }
-        };
-        let mut options = self.options.clone();
-        refuse_unknown(&options.apply_json(&fields)?)?;
-        Ok(Request {
-            token_logprobs,
-            ..Request::new(Vec::new(), options)
-        })
+    pub fn read_options(&self, fields: Map<String, Value>) -> Result<Request> {
+        read_options(fields, self.options.clone(), self.token_logprobs)
     }
 
     /// Outputs as plain lines.
@@ -206,24 +193,7 @@ impl Generating {
 
 /// Outputs as the fields of an object.
 pub fn fields_of(outputs: &[Output]) -> Map<String, Value> {
-    let output = |output: &Output| {
-        let mut fields = Map::from_iter([("token_ids".to_owned(), json!(output.token_ids))]);
-        fields.extend(
-            output
-                .text
-                .as_ref()
-                .map(|text| ("text".to_owned(), json!(text))),
-        );
-        fields.extend(output.score.map(|score| ("score".to_owned(), json!(score))));
-        fields.extend(
-            output
-                .token_logprobs
-                .as_ref()
-                .map(|logprobs| ("token_logprobs".to_owned(), json!(logprobs))),
-        );
-        Value::Object(fields)
-    };
-    Map::from_iter([("outputs".into(), outputs.iter().map(output).collect())])
+    write_outputs(outputs)
 }
 
 /// A line out for a line in, whatever the model writes.

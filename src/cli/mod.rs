@@ -22,6 +22,8 @@ mod random;
 mod report;
 mod request;
 mod score;
+#[cfg(feature = "serve")]
+mod serve;
 mod states;
 mod stream;
 mod summarize;
@@ -49,6 +51,8 @@ enum Command {
     Translate(translate::Translate),
     Summarize(summarize::Summarize),
     Generate(generate::Generate),
+    #[cfg(feature = "serve")]
+    Serve(Box<serve::Serve>),
     Align(align::Align),
     Encode(encode::Encode),
     Score(score::Score),
@@ -110,6 +114,8 @@ pub fn main() -> ExitCode {
         Command::Translate(command) => command.run(),
         Command::Summarize(command) => command.run(),
         Command::Generate(command) => command.run(),
+        #[cfg(feature = "serve")]
+        Command::Serve(command) => command.run(),
         Command::Align(command) => command.run(),
         Command::Encode(command) => command.run(),
         Command::Score(command) => command.run(),

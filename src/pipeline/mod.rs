@@ -4,6 +4,7 @@ mod answers;
 mod each;
 mod embed;
 mod forward;
+pub mod json;
 mod score;
 mod stream;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub use self::answers::Pending;
 pub use self::forward::{DecoderForward, Forward, ForwardRequest};
 pub use self::score::{Score, ScoreRequest};
+pub use self::stream::{Following, Progress};
 
 use self::each::{Limits, in_batches};
 use crate::engine::{Engine, LoadOptions, check_source, check_tokens};

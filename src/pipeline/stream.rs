@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
+use super::answers::Decoding;
 use super::{Output, Pending, Pipeline, Request};
+use crate::engine::Handle;
 use crate::generate::Event;
 use crate::{Error, GenerationConfig, Result};
 
@@ -64,49 +66,110 @@ impl Pending {
     ///
     /// # Errors
     /// As there.
-    pub fn stream(mut self, sink: &mut dyn FnMut(&str) -> Result<()>) -> Result<Output> {
-        let mut stream = TextStream {
-            given: String::new(),
-            sink,
-        };
-        let mut tokens = Vec::new();
-        for event in self.handle.by_ref() {
-            match event {
-                Event::Entered => {}
-                Event::Token { token, .. } => {
-                    tokens.push(token);
-                    let text = self.decoding.text(&tokens)?.unwrap_or_default();
-                    stream.give(settled(&text))?;
+    pub fn stream(self, sink: &mut dyn FnMut(&str) -> Result<()>) -> Result<Output> {
+        let mut following = self.following(true);
+        while let Some(event) = following.handle.next() {
+            match following.take(event)? {
+                Progress::Entered => {}
+                Progress::Token { text, .. } => {
+                    if !text.is_empty() {
+                        sink(&text)?;
+                    }
                 }
-                Event::Finished(mut outputs) => {
-                    let output = self.decoding.output(outputs.swap_remove(0))?;
-                    stream.give(output.text.as_deref().unwrap_or_default())?;
-                    return Ok(output);
+                Progress::Done { mut outputs, text } => {
+                    if !text.is_empty() {
+                        sink(&text)?;
+                    }
+                    return Ok(outputs.swap_remove(0));
                 }
-                Event::Failed(error) => return Err(error),
             }
         }
         Err(Error::Stopped)
     }
-}
 
-struct TextStream<'a> {
-    /// The text that `sink` has been given.
-    given: String,
-    sink: &'a mut dyn FnMut(&str) -> Result<()>,
-}
-
-impl TextStream<'_> {
-    /// Gives what is new in `text`.
-    fn give(&mut self, text: &str) -> Result<()> {
-        let Some(new) = text.strip_prefix(self.given.as_str()) else {
-            return Ok(());
-        };
-        if !new.is_empty() {
-            (self.sink)(new)?;
-            self.given = text.to_owned();
+    /// The request's way, step by step, for a task; with its text as it is decided where that is wanted.
+    pub fn following(self, with_text: bool) -> Following {
+        Following {
+            handle: self.handle,
+            decoding: self.decoding,
+            with_text,
+            tokens: Vec::new(),
+            given: String::new(),
         }
-        Ok(())
+    }
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// It runs.
+    Entered,
+    /// A token was decided.
+    Token {
+        /// Which.
+        token: u32,
+        /// What is new of the text, whole characters only; often nothing.
+        text: String,
+    },
+    /// All is there.
+    Done {
+        /// Best first.
+        outputs: Vec<Output>,
+        /// What is new of the text.
+        text: String,
+    },
+}
+
+/// A request on its way. Dropping it ends the request.
+pub struct Following {
+    handle: Handle,
+    decoding: Decoding,
+    with_text: bool,
+    tokens: Vec<u32>,
+    /// The text that has been given.
+    given: String,
+}
+
+impl Following {
+    /// What happens next, without a thread that waits for it. `None` after the last.
+    pub async fn next(&mut self) -> Option<Result<Progress>> {
+        let event = self.handle.event().await?;
+        Some(self.take(event))
+    }
+
+    fn take(&mut self, event: Event) -> Result<Progress> {
+        Ok(match event {
+            Event::Entered => Progress::Entered,
+            Event::Token { token, .. } => {
+                let mut text = String::new();
+                if self.with_text {
+                    self.tokens.push(token);
+                    let decoded = self.decoding.text(&self.tokens)?.unwrap_or_default();
+                    text = self.new_of(settled(&decoded));
+                }
+                Progress::Token { token, text }
+            }
+            Event::Finished(outputs) => {
+                let outputs = self.decoding.outputs(outputs)?;
+                let whole = outputs.first().and_then(|output| output.text.as_deref());
+                let text = match whole {
+                    Some(whole) if self.with_text => self.new_of(whole),
+                    _ => String::new(),
+                };
+                Progress::Done { outputs, text }
+            }
+            Event::Failed(error) => return Err(error),
+        })
+    }
+
+    /// What is new in `text`.
+    fn new_of(&mut self, text: &str) -> String {
+        let Some(new) = text.strip_prefix(self.given.as_str()) else {
+            return String::new();
+        };
+        let new = new.to_owned();
+        self.given.push_str(&new);
+        new
     }
 }
 

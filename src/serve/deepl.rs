@@ -1,0 +1,206 @@
+//! DeepL's dialect, version 2.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::incoming::Incoming;
+use super::languages::Known;
+use super::libre::caller;
+use super::lines::Cut;
+use super::markup::Markup;
+use super::refusal::Refusal;
+use super::request;
+use super::service::Service;
+
+type Answer = Result<Json<Value>, Refusal>;
+
+/// What went wrong, as DeepL says it.
+pub fn refuse(refusal: &Refusal) -> (StatusCode, Value) {
+    let (status, message) = match refusal {
+        Refusal::KeyNeeded | Refusal::WrongKey => (
+            StatusCode::FORBIDDEN,
+            "Authorization failure, check the key".into(),
+        ),
+        Refusal::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, refusal.words()),
+        Refusal::Missing(name) => (
+            StatusCode::BAD_REQUEST,
+            format!("Parameter '{name}' not specified."),
+        ),
+        Refusal::Language(code) => (
+            StatusCode::BAD_REQUEST,
+            format!("Value for language '{code}' not supported."),
+        ),
+        _ => (refusal.status(), refusal.words()),
+    };
+    (status, json!({"message": message}))
+}
+
+/// `POST /v2/translate`
+pub async fn translate(State(service): State<Arc<Service>>, request: Request) -> Answer {
+    let incoming = Incoming::read(request, &service.settings).await?;
+    let caller = caller(&service, &incoming)?;
+    let (texts, _) = incoming.texts("text")?;
+    if texts.is_empty() {
+        return Err(Refusal::Missing("text"));
+    }
+    request::check(&texts, &service.settings)?;
+    service.allow(&incoming, &caller, texts.len())?;
+    let target = incoming.needed("target_lang")?;
+    let source = incoming.text("source_lang")?;
+    check_formality(&incoming)?;
+    check_glossary(&service, &incoming, &caller, source.as_deref(), &target)?;
+    let markup = match incoming.text("tag_handling")?.as_deref() {
+        None => None,
+        Some("xml" | "html") => Some(Markup {
+            ignored: list(&incoming, "ignore_tags")?,
+        }),
+        Some(_) => return Err(wrong_value("tag_handling")),
+    };
+    let cut = match incoming.text("split_sentences")?.as_deref() {
+        None | Some("1") => Cut::Lines,
+        Some("nonewlines") => Cut::Wrapped,
+        Some("0") => Cut::Whole,
+        Some(_) => return Err(wrong_value("split_sentences")),
+    };
+    let characters: Vec<usize> = texts.iter().map(|text| text.chars().count()).collect();
+    let request = request::Request {
+        texts,
+        source,
+        target,
+        markup,
+        cut,
+        alternatives: 0,
+    };
+    let answers = request.answer(&service, &caller).await?;
+    let translations = answers.iter().zip(characters).map(|(answer, characters)| {
+        json!({
+            "detected_source_language": base(&answer.source),
+            "text": answer.text,
+            "billed_characters": characters,
+        })
+    });
+    Ok(Json(
+        json!({"translations": translations.collect::<Value>()}),
+    ))
+}
+
+/// There is one way to say it.
+pub fn check_formality(incoming: &Incoming) -> Result<(), Refusal> {
+    match incoming.text("formality")?.as_deref() {
+        None | Some("default" | "prefer_more" | "prefer_less") => Ok(()),
+        Some("more" | "less") => Err(Refusal::Invalid(
+            "'formality' is not supported for given 'target_lang'.".into(),
+        )),
+        Some(_) => Err(wrong_value("formality")),
+    }
+}
+
+/// A glossary that is named is there, and is one for these languages.
+pub fn check_glossary(
+    service: &Service,
+    incoming: &Incoming,
+    caller: &super::service::Caller,
+    source: Option<&str>,
+    target: &str,
+) -> Result<(), Refusal> {
+    let Some(id) = incoming.text("glossary_id")? else {
+        return Ok(());
+    };
+    let Some(source) = source else {
+        return Err(Refusal::Invalid(
+            "Value for 'source_lang' needed with a glossary.".into(),
+        ));
+    };
+    let glossary = service
+        .glossaries
+        .get(&id, caller)
+        .ok_or(Refusal::NotFound)?;
+    match glossary.is_for(&base(source), &base(target)) {
+        true => Ok(()),
+        false => Err(Refusal::Invalid(
+            "The glossary is for other languages.".into(),
+        )),
+    }
+}
+
+fn wrong_value(name: &str) -> Refusal {
+    Refusal::Invalid(format!("Value for '{name}' not supported."))
+}
+
+/// A list, or a text with commas in between.
+fn list(incoming: &Incoming, name: &'static str) -> Result<Vec<String>, Refusal> {
+    let (texts, _) = incoming.texts(name)?;
+    let parts = texts.iter().flat_map(|text| text.split(','));
+    let names = parts.map(str::trim).filter(|part| !part.is_empty());
+    Ok(names.map(str::to_owned).collect())
+}
+
+/// A language without its region, as DeepL writes it: `pt-BR` is `PT`.
+pub fn base(code: &str) -> String {
+    let end = code.find(['-', '_']).unwrap_or(code.len());
+    code[..end].to_ascii_uppercase()
+}
+
+/// `GET` and `POST /v2/languages`
+pub async fn languages(State(service): State<Arc<Service>>, request: Request) -> Answer {
+    let incoming = Incoming::read(request, &service.settings).await?;
+    caller(&service, &incoming)?;
+    let is_target = match incoming.text("type")?.as_deref() {
+        None | Some("source") => false,
+        Some("target") => true,
+        Some(_) => return Err(wrong_value("type")),
+    };
+    let languages = &service.loaded()?.languages;
+    let translated = |known: &&Known| languages.targets(known).len() > 1;
+    let named = |code: &str, name: &str| match is_target {
+        true => json!({"language": code, "name": name, "supports_formality": false}),
+        false => json!({"language": code, "name": name}),
+    };
+    let mut all = Vec::new();
+    if is_target {
+        let is_reached = |to: &&Known| {
+            let mut from = languages.all().iter().filter(translated);
+            from.any(|from| from.code != to.code && languages.are_pair(from, to))
+        };
+        for known in languages.all().iter().filter(is_reached) {
+            let regions: &[(&str, &str)] = match known.code.as_str() {
+                "en" => &[
+                    ("EN-GB", "English (British)"),
+                    ("EN-US", "English (American)"),
+                ],
+                "pt" => &[
+                    ("PT-BR", "Portuguese (Brazilian)"),
+                    ("PT-PT", "Portuguese (European)"),
+                ],
+                _ => &[],
+            };
+            if regions.is_empty() {
+                all.push(named(&known.code.to_ascii_uppercase(), &known.name));
+            }
+            all.extend(regions.iter().map(|(code, name)| named(code, name)));
+        }
+    } else {
+        let sources = languages.all().iter().filter(translated);
+        all.extend(sources.map(|known| named(&base(&known.code), &known.name)));
+    }
+    Ok(Json(Value::Array(all)))
+}
+
+/// `GET` and `POST /v2/usage`
+pub async fn usage(State(service): State<Arc<Service>>, request: Request) -> Answer {
+    let incoming = Incoming::read(request, &service.settings).await?;
+    let key = caller(&service, &incoming)?;
+    let count = key.as_ref().map_or(0, |key| key.used());
+    let limit = key.and_then(|key| key.quota);
+    Ok(Json(json!({
+        "character_count": count,
+        "character_limit": limit.unwrap_or(NO_LIMIT),
+    })))
+}
+
+/// What DeepL says where there is no limit.
+const NO_LIMIT: u64 = 1_000_000_000_000;

@@ -1,0 +1,211 @@
+//! DeepL's dialect: documents, which are translated while their owner waits for something else.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::deepl::{check_formality, check_glossary};
+use super::files::{Job, secret};
+use super::incoming::Incoming;
+use super::libre::caller;
+use super::refusal::Refusal;
+use super::service::{Caller, Service};
+
+/// Documents by id.
+#[derive(Default)]
+pub struct Documents(Mutex<HashMap<String, Document>>);
+
+struct Document {
+    key: String,
+    name: String,
+    characters: usize,
+    stage: Stage,
+    since: Instant,
+}
+
+/// How far a document is.
+#[derive(Clone)]
+enum Stage {
+    Translating,
+    Done(String),
+    Failed(String),
+}
+
+/// A document is kept so long.
+const KEPT: Duration = Duration::from_secs(30 * 60);
+/// Documents of everybody.
+const MOST_DOCUMENTS: usize = 256;
+
+impl Documents {
+    fn with<T>(&self, change: impl FnOnce(&mut HashMap<String, Document>) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, id: String, document: Document) -> Result<(), Refusal> {
+        self.with(|all| {
+            all.retain(|_, document| document.since.elapsed() < KEPT);
+            if all.len() >= MOST_DOCUMENTS {
+                return Err(Refusal::QueueFull);
+            }
+            all.insert(id, document);
+            Ok(())
+        })
+    }
+
+    fn finish(&self, id: &str, stage: Stage) {
+        self.with(|all| {
+            if let Some(document) = all.get_mut(id) {
+                document.stage = stage;
+            }
+        });
+    }
+}
+
+/// `POST /v2/document`
+pub async fn upload(
+    State(service): State<Arc<Service>>,
+    request: Request,
+) -> Result<Json<Value>, Refusal> {
+    if !service.settings.files {
+        return Err(Refusal::Disabled("Files translation"));
+    }
+    let incoming = Incoming::read(request, &service.settings).await?;
+    let caller = caller(&service, &incoming)?;
+    let mut file = incoming.file("file")?;
+    if let Some(name) = incoming.text("filename")? {
+        file.name = name;
+    }
+    let target = incoming.needed("target_lang")?;
+    let source = incoming.text("source_lang")?;
+    check_formality(&incoming)?;
+    check_glossary(&service, &incoming, &caller, source.as_deref(), &target)?;
+    let languages = &service.loaded()?.languages;
+    for code in source.iter().chain([&target]) {
+        languages
+            .find(code)
+            .ok_or_else(|| Refusal::Language(code.clone()))?;
+    }
+    let job = Job::new(&file, source, target)?;
+    let characters = job.characters();
+    let limit = service.settings.char_limit.unwrap_or(usize::MAX);
+    service.allow(&incoming, &caller, characters / limit.max(1))?;
+    let (id, key) = (secret()?, secret()?);
+    let document = Document {
+        key: key.clone(),
+        name: job.name.clone(),
+        characters,
+        stage: Stage::Translating,
+        since: Instant::now(),
+    };
+    service.documents.put(id.clone(), document)?;
+    // It is part of what is finished before the service ends.
+    let under_way = service.begin()?;
+    tokio::spawn({
+        let (service, id) = (service.clone(), id.clone());
+        async move {
+            let state = match run(&service, &job, &caller).await {
+                Ok(text) => Stage::Done(text),
+                Err(refusal) => Stage::Failed(refusal.words()),
+            };
+            service.documents.finish(&id, state);
+            drop(under_way);
+        }
+    });
+    Ok(Json(json!({"document_id": id, "document_key": key})))
+}
+
+/// Waits for its turn where others are before it.
+async fn run(service: &Service, job: &Job, caller: &Caller) -> Result<String, Refusal> {
+    let begin = Instant::now();
+    loop {
+        match job.run(service, caller).await {
+            Err(Refusal::QueueFull) if begin.elapsed() < service.settings.timeout => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// What is there of a document, for whoever has its key.
+async fn find<T>(
+    service: &Service,
+    id: &str,
+    request: Request,
+    take: impl FnOnce(&mut HashMap<String, Document>) -> T,
+) -> Result<T, Refusal> {
+    let incoming = Incoming::read(request, &service.settings).await?;
+    caller(service, &incoming)?;
+    let key = incoming.needed("document_key")?;
+    service.documents.with(|all| match all.get(id) {
+        Some(document) if document.key == key => Ok(take(all)),
+        _ => Err(Refusal::NotFound),
+    })
+}
+
+/// `POST /v2/document/ID`
+pub async fn status(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Json<Value>, Refusal> {
+    let answer = find(&service, &id, request, |all| {
+        let document = &all[&id];
+        let mut answer = json!({"document_id": id});
+        match &document.stage {
+            Stage::Translating => {
+                answer["status"] = json!("translating");
+                answer["seconds_remaining"] = json!(1);
+            }
+            Stage::Done(_) => {
+                answer["status"] = json!("done");
+                answer["billed_characters"] = json!(document.characters);
+            }
+            Stage::Failed(why) => {
+                answer["status"] = json!("error");
+                answer["message"] = json!(why);
+                answer["error_message"] = json!(why);
+            }
+        }
+        answer
+    });
+    answer.await.map(Json)
+}
+
+/// `POST /v2/document/ID/result`: once.
+pub async fn result(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let found = find(&service, &id, request, |all| {
+        let state = all[&id].stage.clone();
+        match state {
+            Stage::Translating => None,
+            _ => all.remove(&id).map(|document| (document.name, state)),
+        }
+    });
+    match found.await? {
+        None => {
+            let body = json!({"message": "The document is not ready yet."});
+            Ok((StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response())
+        }
+        Some((name, Stage::Done(text))) => {
+            let disposition = format!("attachment; filename=\"{name}\"");
+            let headers = [
+                (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
+                (header::CONTENT_DISPOSITION, disposition),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+            ];
+            Ok((headers, text).into_response())
+        }
+        Some((_, Stage::Failed(why))) => Err(Refusal::Invalid(why)),
+        Some((_, Stage::Translating)) => Err(Refusal::NotFound),
+    }
+}

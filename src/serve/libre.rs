@@ -1,0 +1,156 @@
+//! LibreTranslate's dialect.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use serde_json::{Value, json};
+
+use super::incoming::Incoming;
+use super::languages::Detected;
+use super::lines::Cut;
+use super::markup::Markup;
+use super::refusal::Refusal;
+use super::request;
+use super::service::{Caller, Service};
+
+type Answer = Result<Json<Value>, Refusal>;
+
+/// Alternatives where no limit is set: each is a beam.
+const MOST_ALTERNATIVES: usize = 100;
+
+/// Who asks, by any of the ways in which clients give keys.
+pub fn caller(service: &Service, incoming: &Incoming) -> Result<Caller, Refusal> {
+    let header = incoming.headers.get("authorization");
+    let header = header.and_then(|value| {
+        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+        let is_known = ["bearer", "deepl-auth-key"].contains(&scheme.to_ascii_lowercase().as_str());
+        is_known.then(|| key.trim().to_owned())
+    });
+    let field = match incoming.text("api_key")? {
+        Some(key) => Some(key),
+        None => incoming.text("auth_key")?,
+    };
+    service.caller(field.or(header).as_deref())
+}
+
+/// `POST /translate`
+pub async fn translate(State(service): State<Arc<Service>>, request: Request) -> Answer {
+    let settings = &service.settings;
+    let incoming = Incoming::read(request, settings).await?;
+    let caller = caller(&service, &incoming)?;
+    let (texts, is_list) = incoming.texts("q")?;
+    if texts.is_empty() || (!is_list && texts[0].is_empty()) {
+        return Err(Refusal::Missing("q"));
+    }
+    service.allow(&incoming, &caller, texts.len())?;
+    let source = incoming.needed("source")?;
+    let target = incoming.needed("target")?;
+    let alternatives = incoming.number("alternatives")?.unwrap_or_default().max(0);
+    let alternatives = usize::try_from(alternatives).unwrap_or(usize::MAX);
+    let limit = settings.alternatives_limit.unwrap_or(MOST_ALTERNATIVES);
+    if alternatives > limit {
+        let name = "alternatives";
+        return Err(Refusal::TooMany { name, limit });
+    }
+    request::check(&texts, settings)?;
+    let is_html = match incoming.text("format")?.as_deref() {
+        None | Some("text") => false,
+        Some("html") => true,
+        Some(other) => return Err(Refusal::Format(other.to_owned())),
+    };
+    let is_detected = source.eq_ignore_ascii_case("auto");
+    let count = texts.len();
+    let request = request::Request {
+        texts,
+        source: (!is_detected).then_some(source),
+        target,
+        markup: is_html.then(Markup::default),
+        cut: Cut::Lines,
+        // There is one place for each tag.
+        alternatives: if is_html { 0 } else { alternatives },
+    };
+    let answers = request.answer(&service, &caller).await?;
+    let mut text = Vec::with_capacity(count);
+    let mut detected = Vec::with_capacity(count);
+    let mut others = Vec::with_capacity(count);
+    for answer in answers {
+        text.push(json!(answer.text));
+        detected.extend(answer.detected.as_ref().map(language));
+        others.push(json!(answer.alternatives));
+    }
+    let one_or_all = |mut all: Vec<Value>| match is_list {
+        true => Value::Array(all),
+        false => all.pop().unwrap_or_default(),
+    };
+    let mut answer = json!({"translatedText": one_or_all(text)});
+    if is_detected {
+        answer["detectedLanguage"] = one_or_all(detected);
+    }
+    if alternatives > 0 {
+        answer["alternatives"] = one_or_all(others);
+    }
+    Ok(Json(answer))
+}
+
+fn language(detected: &Detected) -> Value {
+    json!({"confidence": detected.confidence, "language": detected.language})
+}
+
+/// `POST /detect`
+pub async fn detect(State(service): State<Arc<Service>>, request: Request) -> Answer {
+    let incoming = Incoming::read(request, &service.settings).await?;
+    let caller = caller(&service, &incoming)?;
+    let (texts, _) = incoming.texts("q")?;
+    if texts.iter().all(String::is_empty) {
+        return Err(Refusal::Missing("q"));
+    }
+    service.allow(&incoming, &caller, 1)?;
+    let languages = &service.loaded()?.languages;
+    let detected = languages.detect(&texts.join("\n"));
+    Ok(Json(json!([language(&detected)])))
+}
+
+/// `GET /languages`
+pub async fn languages(State(service): State<Arc<Service>>) -> Answer {
+    let languages = &service.loaded()?.languages;
+    let all = languages.all().iter().map(|known| {
+        let targets = languages.targets(known);
+        json!({"code": known.code, "name": known.name, "targets": targets})
+    });
+    Ok(Json(all.collect()))
+}
+
+/// `GET /frontend/settings`
+pub async fn settings(State(service): State<Arc<Service>>) -> Answer {
+    let settings = &service.settings;
+    let languages = service.loaded()?.languages.all();
+    let target = languages.get(1).or(languages.first());
+    let limit = settings.char_limit.map_or(json!(-1), |limit| json!(limit));
+    Ok(Json(json!({
+        "apiKeys": service.keys.are_needed(),
+        "charLimit": limit,
+        "filesTranslation": settings.files,
+        "frontendTimeout": 500,
+        "keyRequired": service.keys.are_needed(),
+        "language": {
+            "source": {"code": "auto", "name": "Auto Detect"},
+            "target": {
+                "code": target.map(|known| &known.code),
+                "name": target.map(|known| &known.name),
+            },
+        },
+        "suggestions": false,
+        "supportedFilesFormat": if settings.files { json!([".txt"]) } else { json!([]) },
+    })))
+}
+
+/// `POST /suggest`
+pub async fn suggest() -> Answer {
+    Err(Refusal::Disabled("Suggestions"))
+}
+
+/// `GET /health`
+pub async fn health() -> Json<Value> {
+    Json(json!({"status": "ok"}))
+}

@@ -1,0 +1,72 @@
+//! LibreTranslate's dialect: files.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::files::{Job, secret};
+use super::incoming::Incoming;
+use super::libre::caller;
+use super::refusal::Refusal;
+use super::service::Service;
+
+const DISABLED: Refusal = Refusal::Disabled("Files translation");
+
+/// `POST /translate_file`
+pub async fn translate(
+    State(service): State<Arc<Service>>,
+    request: Request,
+) -> Result<Json<Value>, Refusal> {
+    if !service.settings.files {
+        return Err(DISABLED);
+    }
+    let incoming = Incoming::read(request, &service.settings).await?;
+    let caller = caller(&service, &incoming)?;
+    let file = incoming.file("file")?;
+    let source = incoming.needed("source")?;
+    let target = incoming.needed("target")?;
+    let source = (!source.eq_ignore_ascii_case("auto")).then_some(source);
+    let job = Job::new(&file, source, target)?;
+    // A file is as many texts as it would take.
+    let limit = service.settings.char_limit.unwrap_or(usize::MAX);
+    service.allow(&incoming, &caller, job.characters() / limit.max(1))?;
+    let text = job.run(&service, &caller).await?;
+    let name = format!("{}.{}", secret()?, job.name);
+    service.downloads.put(name.clone(), text.into());
+    let base = base(&incoming.headers);
+    let prefix = &service.settings.url_prefix;
+    Ok(Json(json!({
+        "translatedFileUrl": format!("{base}{prefix}/download_file/{name}"),
+    })))
+}
+
+/// Where the client found the service.
+fn base(headers: &HeaderMap) -> String {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_tls = text("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+    let scheme = if is_tls { "https" } else { "http" };
+    format!("{scheme}://{}", text("host").unwrap_or("localhost"))
+}
+
+/// `GET /download_file/NAME`
+pub async fn download(
+    State(service): State<Arc<Service>>,
+    Path(name): Path<String>,
+) -> Result<Response, Refusal> {
+    if !service.settings.files {
+        return Err(DISABLED);
+    }
+    let bytes = service.downloads.get(&name).ok_or(Refusal::NotFound)?;
+    let shown = name.split_once('.').map_or("", |(_, shown)| shown);
+    let disposition = format!("attachment; filename=\"{shown}\"");
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, disposition),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    Ok((headers, bytes).into_response())
+}

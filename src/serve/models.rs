@@ -1,0 +1,229 @@
+//! The models of a service: which of them serves which languages.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use futures_util::stream;
+use serde_json::{Map, Value};
+
+use super::translate::{Ask, Pair, Running, Translate};
+use crate::alignment::{Alignment, words};
+use crate::engine::Gauges;
+use crate::language::distance;
+use crate::model::TraceOptions;
+use crate::pipeline::json::{encode, no_tokenizer, read_request};
+use crate::pipeline::{ForwardRequest, Pending, Request};
+use crate::task::{Targets, Task};
+use crate::{Error, Pipeline, Result};
+
+/// Models on their devices.
+pub struct Models {
+    models: Vec<Model>,
+}
+
+struct Model {
+    pipeline: Pipeline,
+    pairs: Vec<(String, String)>,
+}
+
+impl Models {
+    /// The first model is the one that answers `generate`.
+    pub fn new(pipelines: Vec<Pipeline>) -> Models {
+        let models = pipelines.into_iter().map(|pipeline| Model {
+            pairs: pairs(&pipeline),
+            pipeline,
+        });
+        Models {
+            models: models.collect(),
+        }
+    }
+
+    /// The model whose languages are the nearest to these, the first among equals.
+    fn choose(&self, from: &str, to: &str) -> Option<&Model> {
+        let rank = |model: &Model| {
+            let pairs = model.pairs.iter();
+            let ranks = pairs.filter_map(|(a, b)| Some((distance(to, b)?, distance(from, a)?)));
+            ranks.min()
+        };
+        let ranked = self
+            .models
+            .iter()
+            .filter_map(|model| Some((rank(model)?, model)));
+        ranked.min_by_key(|(rank, _)| *rank).map(|(_, model)| model)
+    }
+
+    fn for_pair(&self, Pair { from, to }: &Pair) -> Result<&Model> {
+        let model = self.choose(from, to);
+        model.ok_or_else(|| Error::Invalid(format!("no model translates {from} to {to}")))
+    }
+
+    fn first(&self) -> Result<&Model> {
+        let first = self.models.first();
+        first.ok_or_else(|| Error::Invalid("there is no model".into()))
+    }
+}
+
+/// What a model translates: what its config lists, else any language of its vocabulary into any other.
+fn pairs(pipeline: &Pipeline) -> Vec<(String, String)> {
+    let listed = Task::translations(pipeline.config());
+    if !listed.is_empty() {
+        return listed;
+    }
+    let targets = pipeline.tokenizer().map(Targets::of).unwrap_or_default();
+    let codes: Vec<&str> = targets.codes().collect();
+    let others = |from| codes.iter().filter(move |&&to| to != from);
+    let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+    let all = codes.iter();
+    all.flat_map(|&from| others(from).map(move |to| pair(from, to)))
+        .collect()
+}
+
+impl Model {
+    fn task(&self, from: &str, to: &str) -> Result<Task> {
+        let tokenizer = self.pipeline.tokenizer();
+        let targets = || Ok(tokenizer.map(Targets::of).unwrap_or_default());
+        Task::translation(self.pipeline.config(), targets, from, to)
+    }
+
+    fn submit(&self, mut request: Request, streamed: bool, deadline: Instant) -> Result<Running> {
+        if streamed {
+            self.pipeline.check_stream(&request.options)?;
+        }
+        if request.input_ids.is_empty() {
+            request
+                .input_ids
+                .extend(request.options.eos_token_id.first());
+        }
+        let pending = self.pipeline.try_submit(&request, Some(deadline))?;
+        Ok(running(pending, streamed))
+    }
+}
+
+impl Model {
+    /// The word of the text that each word of the translation attends to most.
+    fn align(&self, prefix: &str, text: &str, translation: &str) -> Result<Vec<(usize, usize)>> {
+        let tokenizer = self.pipeline.tokenizer().ok_or_else(no_tokenizer)?;
+        let source = tokenizer.encode(&format!("{prefix}{text}"))?;
+        let target = tokenizer.encode(translation)?;
+        let request = ForwardRequest {
+            input_ids: source.clone(),
+            labels: Some(target.clone()),
+        };
+        let trace = TraceOptions {
+            hidden_states: false,
+            attentions: true,
+        };
+        let mut traced = Err(Error::Stopped);
+        self.pipeline
+            .forward_each(&[request], trace, &mut |_, outcome| {
+                traced = outcome;
+                ControlFlow::Continue(())
+            });
+        let layers = traced?.decoder.unwrap_or_default().cross_attentions;
+        let end = &self.pipeline.generation().eos_token_id;
+        let before = prefix.split_whitespace().count();
+        let sources = words(tokenizer, &source, end).into_iter();
+        let sources: Vec<Option<usize>> = sources.map(|word| word?.checked_sub(before)).collect();
+        let targets = words(tokenizer, &target, end);
+        let attention = Alignment::mean(&layers, target.len(), source.len());
+        Ok(attention.grouped(&targets, &sources).hard())
+    }
+}
+
+fn running(pending: Pending, streamed: bool) -> Running {
+    let following = pending.following(streamed);
+    Box::pin(stream::unfold(following, async |mut following| {
+        let progress = following.next().await?;
+        Some((progress, following))
+    }))
+}
+
+impl Translate for Models {
+    fn pairs(&self) -> Vec<(String, String)> {
+        let all = self.models.iter().flat_map(|model| model.pairs.iter());
+        all.cloned().collect()
+    }
+
+    fn translate(&self, ask: &Ask) -> Result<Running> {
+        let model = self.for_pair(&ask.pair)?;
+        let task = model.task(&ask.pair.from, &ask.pair.to)?;
+        let mut options = model.pipeline.generation().clone();
+        options.apply_defaults(&task.options)?;
+        if ask.streamed {
+            options.num_beams = 1;
+        } else if ask.outputs > 1 {
+            options.num_beams = options.num_beams.max(ask.outputs);
+        }
+        options.num_return_sequences = ask.outputs;
+        let text = format!("{}{}", task.prefix, ask.text);
+        let input_ids = encode(model.pipeline.tokenizer(), &text)?;
+        model.submit(Request::new(input_ids, options), ask.streamed, ask.deadline)
+    }
+
+    fn generate(
+        &self,
+        mut fields: Map<String, Value>,
+        streamed: bool,
+        deadline: Instant,
+    ) -> Result<Running> {
+        let mut language = |name: &str| match fields.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(code)) => Ok(Some(code)),
+            Some(_) => Err(Error::Invalid(format!("{name} must be a language"))),
+        };
+        let languages = (language("from")?, language("to")?);
+        let (model, task) = match languages {
+            (None, None) => (self.first()?, Task::default()),
+            (Some(from), Some(to)) => {
+                let model = self.choose(&from, &to);
+                let model = model.map_or_else(|| self.first(), Ok)?;
+                (model, model.task(&from, &to)?)
+            }
+            _ => {
+                return Err(Error::Invalid(
+                    "from and to go together: give both or none".into(),
+                ));
+            }
+        };
+        let mut options = model.pipeline.generation().clone();
+        options.apply_defaults(&task.options)?;
+        if streamed && !fields.contains_key("num_beams") {
+            options.num_beams = 1;
+        }
+        let tokenizer = model.pipeline.tokenizer();
+        let request = read_request(fields, tokenizer, &task.prefix, options, false)?;
+        model.submit(request, streamed, deadline)
+    }
+
+    fn align(&self, pair: &Pair, text: &str, translation: &str) -> Result<Vec<(usize, usize)>> {
+        let model = self.for_pair(pair)?;
+        let task = model.task(&pair.from, &pair.to)?;
+        model.align(&task.prefix, text, translation)
+    }
+
+    fn gauges(&self) -> Gauges {
+        let mut sum = Gauges::default();
+        for model in &self.models {
+            let one = model.pipeline.engine().gauges();
+            sum.waiting_requests += one.waiting_requests;
+            sum.waiting_tokens += one.waiting_tokens;
+            sum.queue_tokens += one.queue_tokens;
+            sum.running_requests += one.running_requests;
+            sum.running_rows += one.running_rows;
+            sum.pages_in_use += one.pages_in_use;
+            sum.pages += one.pages;
+            sum.tokens += one.tokens;
+            sum.finished += one.finished;
+            sum.failed += one.failed;
+            sum.cancelled += one.cancelled;
+            sum.cancelled_rows += one.cancelled_rows;
+            sum.lost_devices += one.lost_devices;
+        }
+        sum
+    }
+
+    fn is_ready(&self) -> bool {
+        let mut models = self.models.iter();
+        models.all(|model| !model.pipeline.model().gpu().is_lost())
+    }
+}

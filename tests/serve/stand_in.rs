@@ -1,0 +1,152 @@
+//! What stands in for models: translating is writing in capitals, which anybody can check.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use futures_util::stream;
+use serde_json::{Map, Value};
+use t5_gpu::engine::Gauges;
+use t5_gpu::pipeline::{Output, Progress};
+use t5_gpu::serve::{Ask, Pair, Running, Translate};
+use t5_gpu::{Error, Result};
+
+/// English, German, French and Brazilian Portuguese; not all pairs.
+#[derive(Default)]
+pub struct StandIn {
+    /// Pieces that were asked for together.
+    pub asked: AtomicUsize,
+    /// Requests that ended because nobody waited for them.
+    pub dropped: Arc<AtomicUsize>,
+    /// There is no room for anybody.
+    pub is_full: AtomicBool,
+    /// There is no device.
+    pub is_lost: AtomicBool,
+}
+
+/// A piece that is never done.
+pub const ENDLESS: &str = "endless";
+
+impl Translate for StandIn {
+    fn pairs(&self) -> Vec<(String, String)> {
+        let pairs = [("en", "de"), ("en", "fr"), ("fr", "en"), ("en", "pt_BR")];
+        let pairs = pairs.iter().map(|&(a, b)| (a.to_owned(), b.to_owned()));
+        pairs.collect()
+    }
+
+    fn translate(&self, ask: &Ask) -> Result<Running> {
+        assert!(!ask.text.trim().is_empty() && ask.text.trim() == ask.text);
+        assert!(
+            !ask.text.contains('\n') || ask.text.starts_with("whole"),
+            "{:?}",
+            ask.text
+        );
+        assert_ne!(ask.pair.from, ask.pair.to);
+        if self.is_full.load(Ordering::SeqCst) {
+            return Err(Error::QueueFull {
+                tokens: 1,
+                waiting: 1,
+                limit: 1,
+            });
+        }
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if ask.text == ENDLESS {
+            let gone = Gone(self.dropped.clone());
+            return Ok(Box::pin(stream::poll_fn(move |_| {
+                let _ = &gone;
+                std::task::Poll::Pending
+            })));
+        }
+        if ask.text == "broken" {
+            return Ok(Box::pin(stream::iter([Err(Error::Gpu(
+                "it is on fire".into(),
+            ))])));
+        }
+        let text = ask.text.to_uppercase();
+        // The second is the first again, as beams may be once they are text.
+        let output = |index: usize| match index {
+            0 | 1 => text.clone(),
+            index => format!("{text} {index}"),
+        };
+        let texts = (0..ask.outputs).map(output).collect();
+        Ok(done(Vec::new(), texts))
+    }
+
+    fn generate(&self, fields: Map<String, Value>, streamed: bool, _: Instant) -> Result<Running> {
+        let Some(Value::String(text)) = fields.get("text") else {
+            return Err(Error::Invalid(
+                "neither text nor input_ids: give one of them".into(),
+            ));
+        };
+        if let Some(name) = fields
+            .keys()
+            .find(|name| !["text", "num_beams"].contains(&name.as_str()))
+        {
+            return Err(Error::Invalid(format!("unknown field {name}")));
+        }
+        let text = text.to_uppercase();
+        let words = text.split_inclusive(' ').map(str::to_owned);
+        Ok(done(
+            if streamed {
+                words.collect()
+            } else {
+                Vec::new()
+            },
+            vec![text],
+        ))
+    }
+
+    /// Word by word.
+    fn align(&self, pair: &Pair, text: &str, translation: &str) -> Result<Vec<(usize, usize)>> {
+        assert_eq!((pair.from.as_str(), pair.to.as_str()), ("en", "de"));
+        let count = |text: &str| text.split_whitespace().count();
+        let words = 0..count(translation);
+        Ok(words
+            .map(|word| (word.min(count(text) - 1), word))
+            .collect())
+    }
+
+    fn gauges(&self) -> Gauges {
+        Gauges {
+            running_rows: 3,
+            cancelled_rows: self.dropped.load(Ordering::SeqCst) as u64,
+            ..Gauges::default()
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.is_lost.load(Ordering::SeqCst)
+    }
+}
+
+struct Gone(Arc<AtomicUsize>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn done(pieces: Vec<String>, texts: Vec<String>) -> Running {
+    let output = |text: String| Output {
+        text: Some(text),
+        token_ids: vec![7, 1],
+        score: None,
+        token_logprobs: None,
+    };
+    let tokens = pieces.into_iter().enumerate();
+    let tokens = tokens.map(|(token, text)| Progress::Token {
+        token: token as u32,
+        text,
+    });
+    let end = Progress::Done {
+        outputs: texts.into_iter().map(output).collect(),
+        text: String::new(),
+    };
+    let all: Vec<Result<Progress>> = std::iter::once(Progress::Entered)
+        .chain(tokens)
+        .chain([end])
+        .map(Ok)
+        .collect();
+    Box::pin(stream::iter(all))
+}
