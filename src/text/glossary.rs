@@ -61,17 +61,16 @@ impl Glossary {
     }
 
     /// Reads lines of TERM<tab>TRANSLATION, or TERM,TRANSLATION quoted as in CSV, or a TERM alone, which stays as it is. Tabs
-    /// or commas: what the first line has. Blank lines, and those that begin with #, say nothing.
+    /// or commas: what the first line has that has one of them. Blank lines, and those that begin with #, say nothing.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the line's number: more than two columns, an empty term, one that is there twice, quotes without
     /// end.
     pub fn parse(text: &str) -> Result<Glossary> {
         let text = text.trim_start_matches('\u{feff}');
-        let is_blank = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
         let tabs = text
             .lines()
-            .find(is_blank)
+            .find(|line| !line.starts_with('#') && line.contains(['\t', ',']))
             .is_some_and(|line| line.contains('\t'));
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
@@ -199,6 +198,14 @@ mod tests {
             ]
         );
         assert_eq!(found(&glossary, "xhouse house"), [pair("house", "Heim")]);
+    }
+
+    #[test]
+    fn a_term_alone_says_nothing_of_tabs_or_commas() {
+        for text in ["T5\nhouse\tHeim\n", "T5\nhouse,Heim\n"] {
+            let glossary = Glossary::parse(text).unwrap();
+            assert_eq!(found(&glossary, "house"), [pair("house", "Heim")]);
+        }
     }
 
     #[test]

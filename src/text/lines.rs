@@ -109,7 +109,7 @@ fn marker(text: &str) -> usize {
 }
 
 /// So much of a line goes to the segmenter at once: it takes the square of a line's length in the worst case.
-const SEGMENT_BYTES: usize = 1 << 13;
+const SEGMENT_BYTES: usize = 1 << 12;
 
 /// The sentences of a line without its start and its break.
 fn sentences<'t>(pieces: &mut Vec<Piece<'t>>, line: &'t str, language: &str) {

@@ -8,6 +8,7 @@ mod lines;
 mod protected;
 mod runaway;
 mod stand_ins;
+mod verbatim;
 
 pub use clauses::parts;
 pub use glossary::Glossary;
@@ -15,3 +16,4 @@ pub use lines::{Newlines, Piece, pieces};
 pub use protected::{Kind, Protected, are_kept, protected};
 pub use runaway::is_runaway;
 pub use stand_ins::{Names, around, put_back, with_stand_ins};
+use verbatim::verbatim;
