@@ -29,6 +29,8 @@ static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
         r"[$#]\{[^{}\n]*\}",
         r"\{[^{}\s]*\}",
         r"</?\d+/?>",
+        // A tag: its attributes have values, which "a<b and c>d" has not.
+        r#"</?[A-Za-z][\w:-]*(?:\s+[\w:-]+=(?:"[^"<>\n]*"|'[^'<>\n]*'|[^\s"'<>]+))*\s*/?>"#,
         r":[a-z_]\w+:?",
     ];
     Regex::new(&format!("^(?:{})", kinds.join("|"))).expect("a valid expression")
@@ -338,6 +340,10 @@ mod tests {
             (
                 "The :attribute must be <0>short</0>.",
                 &[":attribute", "<0>", "</0>"],
+            ),
+            (
+                "A <b>bold</b> <a href='x y' id=z>word</a><br/>, a<b and c>d.",
+                &["<b>", "</b>", "<a href='x y' id=z>", "</a>", "<br/>"],
             ),
             (
                 "Write to jane.doe+x@mail.example.org.",
