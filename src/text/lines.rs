@@ -118,9 +118,9 @@ fn sentences<'t>(pieces: &mut Vec<Piece<'t>>, line: &'t str, language: &str) {
         let (stretch, after) = rest.split_at(stretch_end(rest));
         rest = after;
         for sentence in sentencex::segment(language, stretch) {
-            let text = sentence.trim_start();
+            let text = sentence.trim_start_matches(is_blank);
             keep(pieces, &sentence[..sentence.len() - text.len()]);
-            let core = text.trim_end();
+            let core = text.trim_end_matches(is_blank);
             if core.chars().any(char::is_alphabetic) {
                 pieces.push(Piece::Sentence(core));
             } else {
@@ -129,6 +129,12 @@ fn sentences<'t>(pieces: &mut Vec<Piece<'t>>, line: &'t str, language: &str) {
             keep(pieces, &text[core.len()..]);
         }
     }
+}
+
+/// White space, and marks without width: those of the direction of writing, which no vocabulary has.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The end of what is segmented at once: after the last space, or else character, that is near enough.
@@ -190,6 +196,11 @@ mod tests {
         assert_eq!(
             found("Das kostet z. B. 3 €. Ja.", "de", Newlines::End),
             ["Das kostet z. B. 3 €.", "Ja."]
+        );
+        // Marks of the direction of writing stay around the sentence.
+        assert_eq!(
+            of("\u{202e}I came.\u{202c}\n\u{200f}I saw.\u{200f}"),
+            ["I came.", "I saw."]
         );
         assert!(of("").is_empty());
         assert!(of(" \n\n---\n***\n 12.5 %\n").is_empty());
