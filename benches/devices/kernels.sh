@@ -57,7 +57,7 @@ else
     done
 fi
 
-work=$(mktemp -d "$tree/tmp/kernels.XXXXXX")
+work=$(mktemp -d --tmpdir="$tree/tmp" kernels.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 inside=${work#"$tree"}
 gcc -O1 -shared -fPIC -o "$work/liblayer.so" "$here/layer.c"

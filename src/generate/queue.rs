@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Instant;
 
+use super::Entry;
 use super::request::Request;
 
 /// A request that is not done, with what is known of it whatever becomes of its run.
@@ -22,6 +23,23 @@ pub(super) struct Ticket {
     pub is_suspect: bool,
     /// How many times a device was lost under it.
     pub losses: usize,
+}
+
+impl Ticket {
+    /// What a decoder is told of it, at such a place and slots.
+    pub fn entry(&self, place: u32, slots: Range<u32>) -> Entry<'_> {
+        let config = &self.request.config;
+        let limits = config
+            .decoder_prompt()
+            .and_then(|prompt| config.length_limits(prompt.len()));
+        Entry {
+            place,
+            source: &self.request.encoder_input_ids,
+            slots,
+            // The last token is fed to nobody.
+            positions: limits.map_or(1, |limits| limits.max_length.saturating_sub(1)),
+        }
+    }
 }
 
 /// What goes through the encoder together.

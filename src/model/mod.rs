@@ -11,6 +11,7 @@ mod layers;
 pub mod pages;
 mod selection;
 mod stack;
+mod step;
 mod teacher_forcing;
 mod trace;
 mod weights;
