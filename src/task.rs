@@ -1,5 +1,7 @@
 //! What a model is asked to do: a prefix for the text and generation options, as the config's `task_specific_params` say.
 
+use std::borrow::Borrow;
+
 use serde_json::{Map, Value};
 
 use crate::language::{Language, distance};
@@ -51,9 +53,9 @@ impl Task {
     /// # Errors
     /// [`Error::Invalid`] for a language that nobody knows, and where config or vocabulary name languages, but not these:
     /// the message says which.
-    pub fn translation(
+    pub fn translation<T: Borrow<Targets>>(
         config: &T5Config,
-        targets: impl FnOnce() -> Result<Targets>,
+        targets: impl FnOnce() -> Result<T>,
         from: &str,
         to: &str,
     ) -> Result<Task> {
@@ -70,7 +72,7 @@ impl Task {
                 .get("prefix")
                 .is_some_and(Value::is_string)
             {
-                task.prefix = match targets()?.prefix(to) {
+                task.prefix = match targets()?.borrow().prefix(to) {
                     Some(prefix) => prefix,
                     None => phrase(from, to).unwrap_or_default(),
                 };
@@ -78,6 +80,7 @@ impl Task {
             return Ok(task);
         }
         let targets = targets()?;
+        let targets = targets.borrow();
         if !targets.0.is_empty() {
             if !targets.know(from) {
                 Language::find(from)?;

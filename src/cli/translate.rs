@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use t5_gpu::markup::{Options, Syntax};
 use t5_gpu::pipeline::{Output, Pending, Request};
 use t5_gpu::text::{Glossary, Newlines};
-use t5_gpu::translation::{Splitting, UnderWay};
+use t5_gpu::translation::{Splitting, Streamed, UnderWay};
 use t5_gpu::{Error, Result, Translator};
 
 use super::Outcome;
@@ -155,29 +155,33 @@ enum Source {
 /// A translation that has begun.
 enum Begun<'t> {
     Text(UnderWay<'t>),
-    /// Translated when it is its turn.
-    Markup(String, Box<Request>),
+    Streamed(Streamed<'t>),
     Ids(Pending),
 }
 
 impl Translating<'_> {
     fn submit(&self, source: &Source, streams: bool) -> Result<Begun<'_>> {
         let pipeline = &self.generating.pipeline;
-        let (Source::Text(_, request) | Source::Ids(request)) = source;
-        if streams {
-            pipeline.check_stream(&request.options)?;
-        }
-        match source {
-            Source::Text(text, request) if self.markup.is_some() => {
-                Ok(Begun::Markup(text.clone(), Box::new(request.clone())))
-            }
+        let translator = &self.translator;
+        Ok(match source {
             Source::Text(text, request) => {
-                let translator = &self.translator;
-                let begun = translator.submit(text, &request.options, request.token_logprobs)?;
-                Ok(Begun::Text(begun))
+                let (text, options) = (text.clone(), request.options.clone());
+                match &self.markup {
+                    Some(markup) => Begun::Text(translator.submit_markup(text, markup, options)),
+                    None if streams => {
+                        Begun::Streamed(translator.submit_to_stream(&text, &options)?)
+                    }
+                    None => {
+                        let logprobs = request.token_logprobs;
+                        Begun::Text(translator.submit(text, options, logprobs))
+                    }
+                }
             }
-            Source::Ids(request) => Ok(Begun::Ids(pipeline.submit(request, None)?)),
-        }
+            Source::Ids(request) if streams => {
+                Begun::Ids(pipeline.submit_to_stream(request, None)?)
+            }
+            Source::Ids(request) => Begun::Ids(pipeline.submit(request, None)?),
+        })
     }
 
     fn outputs(&self, begun: Begun<'_>) -> Result<Vec<Output>> {
@@ -187,30 +191,31 @@ impl Translating<'_> {
                 self.console.notes(translation.notes);
                 Ok(translation.outputs)
             }
-            Begun::Markup(text, request) => {
-                let markup = self.markup.clone().unwrap_or_default();
-                let translator = self.translator.clone().options(request.options);
-                let (text, notes) = translator.translate_markup(&text, &markup)?;
-                self.console.notes(notes);
-                Ok(vec![Output {
-                    text: Some(text),
-                    token_ids: Vec::new(),
-                    score: None,
-                    token_logprobs: None,
-                }])
-            }
             Begun::Ids(pending) => pending.outputs(),
+            Begun::Streamed(streamed) => {
+                let mut text = String::new();
+                self.console.notes(streamed.stream(&mut |new| {
+                    text.push_str(new);
+                    Ok(())
+                })?);
+                Ok(vec![Output::of_text(text)])
+            }
         }
     }
 
     fn stream(&self, begun: Begun<'_>, sink: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
         match begun {
-            Begun::Text(under_way) => {
-                self.console.notes(under_way.stream(sink)?);
+            Begun::Streamed(streamed) => {
+                self.console.notes(streamed.stream(sink)?);
                 Ok(())
             }
             Begun::Ids(pending) => pending.stream(sink).map(drop),
-            Begun::Markup(..) => Err(Error::Invalid("markup cannot be streamed".into())),
+            Begun::Text(_) => {
+                for output in self.outputs(begun)? {
+                    sink(output.text.as_deref().unwrap_or_default())?;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -236,13 +241,7 @@ impl Translating<'_> {
             let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
             written.map_err(|source| Error::write("stdout", source))
         };
-        if streams {
-            return Ok(self.stream(begun, &mut print)?);
-        }
-        for output in self.outputs(begun)? {
-            print(output.text.as_deref().unwrap_or_default())?;
-        }
-        Ok(())
+        Ok(self.stream(begun, &mut print)?)
     }
 }
 

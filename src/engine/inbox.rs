@@ -1,6 +1,7 @@
 //! What the engine's thread is told by others: requests, bounded by their tokens, and who is gone.
 
 use std::sync::PoisonError;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 #[cfg(test)]
@@ -44,6 +45,23 @@ struct State {
     waiting: Waiting,
     ids: u64,
     selection: DeviceSelection,
+    /// Tasks that wait for room.
+    wakers: Vec<Waker>,
+}
+
+impl State {
+    fn put(&mut self, request: Request, deadline: Option<Instant>, sink: Sink) -> u64 {
+        self.waiting.tokens += request.encoder_input_ids.len();
+        self.waiting.requests += 1;
+        self.ids += 1;
+        self.news.submissions.push(Submission {
+            id: self.ids,
+            request,
+            deadline,
+            sink,
+        });
+        self.ids
+    }
 }
 
 /// The queue between those who ask and the engine's thread.
@@ -65,6 +83,7 @@ impl Inbox {
                 waiting: Waiting::default(),
                 ids: 0,
                 selection,
+                wakers: Vec::new(),
             }),
             arrived: Condvar::new(),
             left: Condvar::new(),
@@ -95,20 +114,9 @@ impl Inbox {
     ) -> Result<u64> {
         let tokens = request.encoder_input_ids.len();
         let mut state = self.lock();
-        loop {
-            if state.news.is_stopped {
-                return Err(Error::Stopped);
-            }
-            let waiting = state.waiting.tokens;
-            if waiting == 0 || waiting + tokens <= self.limit {
-                break;
-            }
-            if !waits {
-                return Err(Error::QueueFull {
-                    tokens,
-                    waiting,
-                    limit: self.limit,
-                });
+        while let Err(error) = self.room(&state, tokens) {
+            if !waits || !matches!(error, Error::QueueFull { .. }) {
+                return Err(error);
             }
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             state = match left {
@@ -120,18 +128,61 @@ impl Inbox {
                 None => (self.left.wait(state)).unwrap_or_else(PoisonError::into_inner),
             };
         }
-        state.waiting.tokens += tokens;
-        state.waiting.requests += 1;
-        state.ids += 1;
-        let id = state.ids;
-        state.news.submissions.push(Submission {
-            id,
-            request,
-            deadline,
-            sink,
-        });
+        let id = state.put(request, deadline, sink);
         self.arrived.notify_one();
         Ok(id)
+    }
+
+    /// [`Inbox::submit`] for a task, which is woken when there may be room. A deadline is looked at whenever that is so.
+    pub fn poll_submit(
+        &self,
+        submission: &mut Option<(Request, Sink)>,
+        deadline: Option<Instant>,
+        context: &Context<'_>,
+    ) -> Poll<Result<u64>> {
+        let tokens = submission
+            .as_ref()
+            .map_or(0, |(request, _)| request.encoder_input_ids.len());
+        let mut state = self.lock();
+        match self.room(&state, tokens) {
+            Ok(()) => {}
+            Err(Error::QueueFull { .. }) if deadline.is_none_or(|at| Instant::now() < at) => {
+                state.wakers.push(context.waker().clone());
+                return Poll::Pending;
+            }
+            Err(Error::QueueFull { .. }) => return Poll::Ready(Err(Error::TimedOut)),
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+        let Some((request, sink)) = submission.take() else {
+            return Poll::Ready(Err(Error::Stopped));
+        };
+        let id = state.put(request, deadline, sink);
+        self.arrived.notify_one();
+        Poll::Ready(Ok(id))
+    }
+
+    /// Whether so many tokens may come in.
+    fn room(&self, state: &State, tokens: usize) -> Result<()> {
+        let waiting = state.waiting.tokens;
+        if state.news.is_stopped {
+            Err(Error::Stopped)
+        } else if waiting == 0 || waiting + tokens <= self.limit {
+            Ok(())
+        } else {
+            Err(Error::QueueFull {
+                tokens,
+                waiting,
+                limit: self.limit,
+            })
+        }
+    }
+
+    /// Somebody has gone, or all must go.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        self.left.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// A request is wanted no more. Of one that is over this says nothing new.
@@ -141,9 +192,10 @@ impl Inbox {
 
     /// Lets nobody in from now on.
     pub fn stop(&self) {
-        self.lock().news.is_stopped = true;
+        let mut state = self.lock();
+        state.news.is_stopped = true;
         self.arrived.notify_all();
-        self.left.notify_all();
+        self.wake(state);
     }
 
     /// A request of so many tokens waits no more.
@@ -151,7 +203,7 @@ impl Inbox {
         let mut state = self.lock();
         state.waiting.tokens -= tokens;
         state.waiting.requests -= 1;
-        self.left.notify_all();
+        self.wake(state);
     }
 
     /// What has come. Where there is nothing else to do, it waits for a request or the end.
@@ -184,6 +236,9 @@ impl Inbox {
 /// Every order in which threads may come to the queue, by loom.
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
+    use loom::future::block_on;
     use loom::sync::Arc;
     use loom::thread;
 
@@ -225,6 +280,25 @@ mod tests {
                 (served, inbox.waiting()),
                 (given.to_vec(), Waiting::default())
             );
+        });
+    }
+
+    #[test]
+    fn a_task_that_waits_for_room_is_woken() {
+        loom::model(|| {
+            let inbox = Arc::new(Inbox::new(2, DeviceSelection::NONE));
+            submit(&inbox, 2, false).unwrap();
+            let task = {
+                let inbox = inbox.clone();
+                thread::spawn(move || {
+                    let sink: Sink = Box::new(|_| ());
+                    let mut submission = Some((request(1), sink));
+                    let poll = poll_fn(|context| inbox.poll_submit(&mut submission, None, context));
+                    block_on(poll).unwrap()
+                })
+            };
+            let served = serve(&inbox, 2);
+            assert_eq!(served, [1, task.join().unwrap()]);
         });
     }
 

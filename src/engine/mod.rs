@@ -6,7 +6,9 @@ mod inbox;
 mod resident;
 mod worker;
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Context;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -183,11 +185,28 @@ impl Engine {
         self.handle(request, deadline, false)
     }
 
+    /// [`Engine::submit`] that waits for room on no thread. A deadline is looked at whenever there may be room.
+    ///
+    /// # Errors
+    /// As [`Engine::submit`].
+    pub async fn submit_async(
+        &self,
+        request: Request,
+        deadline: Option<Instant>,
+    ) -> Result<Handle> {
+        self.check(&request)?;
+        let (events, sink) = events();
+        let mut submission = Some((request, sink));
+        let poll = |context: &mut Context<'_>| {
+            (self.inbox).poll_submit(&mut submission, deadline, context)
+        };
+        let id = poll_fn(poll).await?;
+        Ok(Handle::new(id, events, self.inbox.clone()))
+    }
+
     fn handle(&self, request: Request, deadline: Option<Instant>, waits: bool) -> Result<Handle> {
-        let events = Arc::new(Events::default());
-        let sender = Sender(events.clone());
-        let sink = move |event| sender.send(event);
-        let id = self.send(request, deadline, waits, Box::new(sink))?;
+        let (events, sink) = events();
+        let id = self.send(request, deadline, waits, sink)?;
         Ok(Handle::new(id, events, self.inbox.clone()))
     }
 
@@ -252,6 +271,13 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// A request's events, and who sends them.
+fn events() -> (Arc<Events>, Sink) {
+    let events = Arc::new(Events::default());
+    let sender = Sender(events.clone());
+    (events, Box::new(move |event| sender.send(event)))
 }
 
 /// Whether an event is a request's last.

@@ -16,7 +16,7 @@ use self::place::{DEEPEST, place};
 use self::segment::{Segment, Stretch, stretches};
 use self::token::{attributes, is_one_of, tokens};
 use self::tree::Tree;
-use crate::Result;
+use crate::text::has_letters;
 
 /// What markup is like, and what of it is translated.
 #[derive(Clone, Debug, Default)]
@@ -69,59 +69,64 @@ pub struct Aligned {
 /// Attributes that people read.
 const READ: [&str; 4] = ["alt", "title", "placeholder", "aria-label"];
 
-/// Translates markup of any kind, well formed or not. `translate` gets all its texts at once, without tags and entities, and
-/// gives as many translations.
+/// Markup of any kind, well formed or not, with the texts in it.
 ///
 /// Tags, comments and what is not translated stay byte for byte, each once. Elements hold what comes from what they held; those
 /// within each other in the source are so in the translation. Entities are written as in the source, and nothing that was text
 /// becomes a tag.
-///
-/// # Errors
-/// What `translate` reports.
-pub fn translate_markup(
-    markup: &str,
-    options: &Options,
-    translate: impl FnOnce(&[Source]) -> Result<Vec<Aligned>>,
-) -> Result<String> {
-    let tokens = tokens(markup, options.syntax);
-    let mut texts = Vec::new();
-    let parts: Vec<Part<'_>> = stretches(markup, &tokens, options)
-        .into_iter()
-        .map(|stretch| match stretch {
+pub struct Document<'t> {
+    parts: Vec<Part<'t>>,
+    texts: Vec<Source>,
+}
+
+impl<'t> Document<'t> {
+    /// Finds the texts.
+    pub fn parse(markup: &'t str, options: &Options) -> Document<'t> {
+        let tokens = tokens(markup, options.syntax);
+        let mut texts = Vec::new();
+        let stretches = stretches(markup, &tokens, options).into_iter();
+        let parts = stretches.map(|stretch| match stretch {
             Stretch::Kept(raw) => Part::Kept(raw),
             Stretch::Tag(raw) => Part::Tag(raw, values(raw, &mut texts)),
             Stretch::Text(segment) => Part::segment(segment, options, &mut texts),
-        })
-        .collect();
-    let mut translations = if texts.is_empty() {
-        Vec::new()
-    } else {
-        translate(&texts)?
-    };
-    translations.resize_with(texts.len(), Aligned::default);
-    let mut out = String::with_capacity(2 * markup.len());
-    for part in parts {
-        match part {
-            Part::Kept(raw) => out.push_str(raw),
-            Part::Tag(raw, values) => out.push_str(&with_values(raw, &values, &translations)),
-            Part::Segment(mut segment, text, values) => {
-                for (mark, values) in values {
-                    let mark = &mut segment.marks[mark].raw;
-                    *mark = with_values(mark, &values, &translations);
-                }
-                let tree = Tree::new(&segment.marks);
-                match text {
-                    Text::Whole(index) => {
-                        out.push_str(&place(&segment, &tree, &translations[index]));
+        });
+        Document {
+            parts: parts.collect(),
+            texts,
+        }
+    }
+
+    /// What there is to translate, without tags and entities.
+    pub fn texts(&self) -> &[Source] {
+        &self.texts
+    }
+
+    /// The markup with a translation in place of each text; what lacks one is left out.
+    pub fn fill(self, mut translations: Vec<Aligned>) -> String {
+        translations.resize_with(self.texts.len(), Aligned::default);
+        let mut out = String::new();
+        for part in self.parts {
+            match part {
+                Part::Kept(raw) => out.push_str(raw),
+                Part::Tag(raw, values) => out.push_str(&with_values(raw, &values, &translations)),
+                Part::Segment(mut segment, text, values) => {
+                    for (mark, values) in values {
+                        let mark = &mut segment.marks[mark].raw;
+                        *mark = with_values(mark, &values, &translations);
                     }
-                    Text::Pieces(pieces) => {
-                        piece_by_piece(&segment, &pieces, &translations, &mut out)
+                    match text {
+                        Text::Whole(index, tree) => {
+                            out.push_str(&place(&segment, &tree, &translations[index]));
+                        }
+                        Text::Pieces(pieces) => {
+                            piece_by_piece(&segment, &pieces, &translations, &mut out)
+                        }
                     }
                 }
             }
         }
+        out
     }
-    Ok(out)
 }
 
 /// A stretch of markup, with what of it is translated by its place among the texts.
@@ -134,7 +139,7 @@ enum Part<'t> {
 /// How the text of a segment is translated.
 enum Text {
     /// As a whole, by its place among the texts.
-    Whole(usize),
+    Whole(usize, Tree),
     /// What lies between tags by itself: its bytes and, if there is something to translate, its place among the texts.
     Pieces(Vec<(Range<usize>, Option<usize>)>),
 }
@@ -157,7 +162,8 @@ impl<'t> Part<'t> {
                 .collect(),
             false => Vec::new(),
         };
-        let text = if Tree::new(&segment.marks).depth() > DEEPEST || !has_letters(&segment.plain) {
+        let tree = Tree::new(&segment.marks);
+        let text = if tree.depth() > DEEPEST || !has_letters(&segment.plain) {
             Text::Pieces(pieces(&segment, texts))
         } else {
             let inside = 1..segment.plain.trim_end().len();
@@ -165,7 +171,7 @@ impl<'t> Part<'t> {
                 text: segment.plain.clone(),
                 is_marked: segment.marks.iter().any(|mark| inside.contains(&mark.at)),
             });
-            Text::Whole(texts.len() - 1)
+            Text::Whole(texts.len() - 1, tree)
         };
         Part::Segment(segment, text, values)
     }
@@ -207,10 +213,6 @@ fn piece_by_piece(
             out.push_str(&mark.raw);
         }
     }
-}
-
-fn has_letters(text: &str) -> bool {
-    text.chars().any(char::is_alphabetic)
 }
 
 /// The values of a tag that people read.

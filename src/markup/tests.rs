@@ -3,6 +3,21 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Result;
+
+/// Translates all texts of some markup at once.
+fn translate_markup(
+    markup: &str,
+    options: &Options,
+    translate: impl FnOnce(&[Source]) -> Result<Vec<Aligned>>,
+) -> Result<String> {
+    let document = Document::parse(markup, options);
+    let translations = match document.texts() {
+        [] => Vec::new(),
+        texts => translate(texts)?,
+    };
+    Ok(document.fill(translations))
+}
 
 /// Each word of the translation from the word of the source that `from` gives; words are what white space separates.
 fn aligned(source: &str, target: &str, from: &[usize]) -> Aligned {

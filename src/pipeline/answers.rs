@@ -103,6 +103,23 @@ impl Pipeline {
         })
     }
 
+    /// [`Pipeline::submit`] that waits for room on no thread.
+    ///
+    /// # Errors
+    /// As [`crate::Engine::submit_async`].
+    pub async fn submit_async(
+        &self,
+        request: &Request,
+        deadline: Option<Instant>,
+    ) -> Result<Pending> {
+        Ok(Pending {
+            decoding: Decoding::new(self, &request.options)?,
+            handle: (self.engine)
+                .submit_async(request.plain(), deadline)
+                .await?,
+        })
+    }
+
     /// Answers requests, as many together as there is room for and others as these are done, telling each request's
     /// outputs, or what is wrong with it, as soon as they are there, by the request's index, until told to stop. A request's
     /// outputs do not depend on the others.

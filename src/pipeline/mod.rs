@@ -10,7 +10,7 @@ mod stream;
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use self::answers::Pending;
 pub use self::forward::{DecoderForward, Forward, ForwardRequest};
@@ -22,6 +22,7 @@ use crate::engine::{Engine, LoadOptions, check_source, check_tokens};
 use crate::gpu::DeviceInfo;
 use crate::model::{DeviceSelection, Model};
 use crate::model_files::ModelFiles;
+use crate::task::{Targets, Task};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, GenerationConfig, Result, T5Config};
 
@@ -60,6 +61,18 @@ pub struct Output {
     pub token_logprobs: Option<Vec<f32>>,
 }
 
+impl Output {
+    /// An output of which nothing but its text is known.
+    pub fn of_text(text: String) -> Output {
+        Output {
+            text: Some(text),
+            token_ids: Vec::new(),
+            score: None,
+            token_logprobs: None,
+        }
+    }
+}
+
 /// A loaded model with all that it takes to go from text to text: an [`Engine`] and a tokenizer. Threads may share it, and
 /// what they ask for is answered together.
 ///
@@ -76,6 +89,7 @@ pub struct Pipeline {
     generation: GenerationConfig,
     device: DeviceInfo,
     limits: Limits,
+    targets: OnceLock<Targets>,
 }
 
 impl Pipeline {
@@ -129,6 +143,7 @@ impl Pipeline {
             generation,
             device: model.gpu().info().clone(),
             limits: Limits { items, tokens },
+            targets: OnceLock::new(),
         })
     }
 
@@ -152,6 +167,23 @@ impl Pipeline {
     /// The model's own generation defaults.
     pub fn generation(&self) -> &GenerationConfig {
         &self.generation
+    }
+
+    /// The languages that the vocabulary has tokens for, where the model is one of those that are told so.
+    pub fn targets(&self) -> &Targets {
+        self.targets
+            .get_or_init(|| self.tokenizer().map(Targets::of).unwrap_or_default())
+    }
+
+    /// How to translate between two languages, given by code or English name, with the options that the model has for that.
+    ///
+    /// # Errors
+    /// A language that is unknown or that the model does not have.
+    pub fn translation(&self, from: &str, to: &str) -> Result<(Task, GenerationConfig)> {
+        let task = Task::translation(&self.config, || Ok(self.targets()), from, to)?;
+        let mut options = self.generation.clone();
+        options.apply_defaults(&task.options)?;
+        Ok((task, options))
     }
 
     /// The tokenizer, where the model has one.

@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use super::incoming::Incoming;
 use super::languages::Known;
 use super::libre::caller;
-use super::lines::Cut;
-use super::markup::Markup;
 use super::refusal::Refusal;
 use super::request;
-use super::service::Service;
+use super::service::{Caller, Service};
+use crate::markup::{self, Syntax};
+use crate::text::{Glossary, Newlines};
+use crate::translation::Splitting;
 
 type Answer = Result<Json<Value>, Refusal>;
 
@@ -52,19 +53,26 @@ pub async fn translate(State(service): State<Arc<Service>>, request: Request) ->
     let target = incoming.needed("target_lang")?;
     let source = incoming.text("source_lang")?;
     check_formality(&incoming)?;
-    check_glossary(&service, &incoming, &caller, source.as_deref(), &target)?;
-    let markup = match incoming.text("tag_handling")?.as_deref() {
+    let glossary = named_glossary(&service, &incoming, &caller, source.as_deref(), &target)?;
+    let syntax = match incoming.text("tag_handling")?.as_deref() {
         None => None,
-        Some("xml" | "html") => Some(Markup {
-            ignored: list(&incoming, "ignore_tags")?,
-        }),
+        Some("xml") => Some(Syntax::Xml),
+        Some("html") => Some(Syntax::Html),
         Some(_) => return Err(wrong_value("tag_handling")),
     };
-    let cut = match incoming.text("split_sentences")?.as_deref() {
-        None | Some("1") => Cut::Lines,
-        Some("nonewlines") => Cut::Wrapped,
-        Some("0") => Cut::Whole,
-        Some(_) => return Err(wrong_value("split_sentences")),
+    let ignored_tags = list(&incoming, "ignore_tags")?;
+    let markup = syntax.map(|syntax| markup::Options {
+        syntax,
+        ignored_tags,
+        attributes: false,
+    });
+    let splitting = match (incoming.text("split_sentences")?.as_deref(), syntax) {
+        // In HTML a line break is a space.
+        (None, Some(Syntax::Html)) => Splitting::Sentences(Newlines::Wrap),
+        (None | Some("1"), _) => Splitting::Sentences(Newlines::End),
+        (Some("nonewlines"), _) => Splitting::Sentences(Newlines::Wrap),
+        (Some("0"), _) => Splitting::Whole,
+        (Some(_), _) => return Err(wrong_value("split_sentences")),
     };
     let characters: Vec<usize> = texts.iter().map(|text| text.chars().count()).collect();
     let request = request::Request {
@@ -72,7 +80,8 @@ pub async fn translate(State(service): State<Arc<Service>>, request: Request) ->
         source,
         target,
         markup,
-        cut,
+        splitting,
+        glossary,
         alternatives: 0,
     };
     let answers = request.answer(&service, &caller).await?;
@@ -99,16 +108,16 @@ pub fn check_formality(incoming: &Incoming) -> Result<(), Refusal> {
     }
 }
 
-/// A glossary that is named is there, and is one for these languages.
-pub fn check_glossary(
+/// The glossary that is named, which has to be one for these languages.
+pub fn named_glossary(
     service: &Service,
     incoming: &Incoming,
-    caller: &super::service::Caller,
+    caller: &Caller,
     source: Option<&str>,
     target: &str,
-) -> Result<(), Refusal> {
+) -> Result<Option<Arc<Glossary>>, Refusal> {
     let Some(id) = incoming.text("glossary_id")? else {
-        return Ok(());
+        return Ok(None);
     };
     let Some(source) = source else {
         return Err(Refusal::Invalid(
@@ -120,7 +129,7 @@ pub fn check_glossary(
         .get(&id, caller)
         .ok_or(Refusal::NotFound)?;
     match glossary.is_for(&base(source), &base(target)) {
-        true => Ok(()),
+        true => Ok(Some(glossary.terms.clone())),
         false => Err(Refusal::Invalid(
             "The glossary is for other languages.".into(),
         )),

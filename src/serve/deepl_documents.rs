@@ -10,7 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::deepl::{check_formality, check_glossary};
+use super::deepl::{check_formality, named_glossary};
 use super::files::{Job, secret};
 use super::incoming::Incoming;
 use super::libre::caller;
@@ -84,14 +84,14 @@ pub async fn upload(
     let target = incoming.needed("target_lang")?;
     let source = incoming.text("source_lang")?;
     check_formality(&incoming)?;
-    check_glossary(&service, &incoming, &caller, source.as_deref(), &target)?;
+    let glossary = named_glossary(&service, &incoming, &caller, source.as_deref(), &target)?;
     let languages = &service.loaded()?.languages;
     for code in source.iter().chain([&target]) {
         languages
             .find(code)
             .ok_or_else(|| Refusal::Language(code.clone()))?;
     }
-    let job = Job::new(&file, source, target)?;
+    let job = Job::new(&file, source, target, glossary)?;
     let characters = job.characters();
     let limit = service.settings.char_limit.unwrap_or(usize::MAX);
     service.allow(&incoming, &caller, characters / limit.max(1))?;

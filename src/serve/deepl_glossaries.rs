@@ -15,6 +15,7 @@ use super::incoming::Incoming;
 use super::libre::caller;
 use super::refusal::Refusal;
 use super::service::{Caller, Service};
+use crate::text::Glossary as Terms;
 
 /// The glossaries of everybody.
 #[derive(Default)]
@@ -28,6 +29,8 @@ pub struct Glossary {
     target: String,
     created: String,
     entries: Vec<(String, String)>,
+    /// The entries, to translate by.
+    pub terms: Arc<Terms>,
     /// The key's number.
     owner: Option<u64>,
 }
@@ -119,13 +122,16 @@ pub async fn create(
             ));
         }
     };
+    let entries = entries(&incoming.needed("entries")?, separator)?;
+    let terms = Terms::new(entries.iter().cloned())?;
     let glossary = Arc::new(Glossary {
         id: secret()?,
         name,
         source: source.to_ascii_lowercase(),
         target: target.to_ascii_lowercase(),
         created: now(),
-        entries: entries(&incoming.needed("entries")?, separator)?,
+        entries,
+        terms: Arc::new(terms),
         owner: owner(&caller),
     });
     service.glossaries.put(glossary.clone())?;

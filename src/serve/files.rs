@@ -1,10 +1,12 @@
 //! Files of text: what is read out of them, and what comes back.
 
+use std::sync::Arc;
+
 use super::incoming::File;
-use super::lines::Cut;
 use super::refusal::Refusal;
 use super::request::Request;
 use super::service::{Caller, Service};
+use crate::text::Glossary;
 
 /// A file to be translated.
 pub struct Job {
@@ -12,11 +14,17 @@ pub struct Job {
     text: String,
     source: Option<String>,
     target: String,
+    glossary: Option<Arc<Glossary>>,
 }
 
 impl Job {
     /// Reads a file of UTF-8 text.
-    pub fn new(file: &File, source: Option<String>, target: String) -> Result<Job, Refusal> {
+    pub fn new(
+        file: &File,
+        source: Option<String>,
+        target: String,
+        glossary: Option<Arc<Glossary>>,
+    ) -> Result<Job, Refusal> {
         let name = safe_name(&file.name);
         if name.is_empty() {
             return Err(Refusal::EmptyFile);
@@ -31,6 +39,7 @@ impl Job {
             text: text.to_owned(),
             source,
             target,
+            glossary,
         })
     }
 
@@ -45,9 +54,8 @@ impl Job {
             texts: vec![self.text.clone()],
             source: self.source.clone(),
             target: self.target.clone(),
-            markup: None,
-            cut: Cut::Lines,
-            alternatives: 0,
+            glossary: self.glossary.clone(),
+            ..Request::default()
         };
         let mut answers = request.answer(service, caller).await?;
         Ok(answers.swap_remove(0).text)

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::incoming::Incoming;
 use super::libre::caller;
-use super::lines::Cut;
 use super::refusal::Refusal;
 use super::request;
 use super::service::Service;
@@ -31,9 +30,7 @@ pub async fn translate(
         texts,
         source: source.filter(|code| !code.eq_ignore_ascii_case("auto")),
         target: incoming.needed("target_lang")?,
-        markup: None,
-        cut: Cut::Lines,
-        alternatives: 0,
+        ..request::Request::default()
     };
     let answers = request.answer(&service, &caller).await?;
     let translations = answers

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::incoming::Incoming;
 use super::languages::Detected;
-use super::lines::Cut;
-use super::markup::Markup;
 use super::refusal::Refusal;
 use super::request;
 use super::service::{Caller, Service};
+use crate::markup;
+use crate::text::Newlines;
+use crate::translation::Splitting;
 
 type Answer = Result<Json<Value>, Refusal>;
 
@@ -65,10 +66,15 @@ pub async fn translate(State(service): State<Arc<Service>>, request: Request) ->
         texts,
         source: (!is_detected).then_some(source),
         target,
-        markup: is_html.then(Markup::default),
-        cut: Cut::Lines,
+        markup: is_html.then(markup::Options::default),
+        // In HTML a line break is a space.
+        splitting: Splitting::Sentences(match is_html {
+            true => Newlines::Wrap,
+            false => Newlines::End,
+        }),
         // There is one place for each tag.
         alternatives: if is_html { 0 } else { alternatives },
+        ..request::Request::default()
     };
     let answers = request.answer(&service, &caller).await?;
     let mut text = Vec::with_capacity(count);

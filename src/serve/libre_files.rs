@@ -30,7 +30,7 @@ pub async fn translate(
     let source = incoming.needed("source")?;
     let target = incoming.needed("target")?;
     let source = (!source.eq_ignore_ascii_case("auto")).then_some(source);
-    let job = Job::new(&file, source, target)?;
+    let job = Job::new(&file, source, target, None)?;
     // A file is as many texts as it would take.
     let limit = service.settings.char_limit.unwrap_or(usize::MAX);
     service.allow(&incoming, &caller, job.characters() / limit.max(1))?;

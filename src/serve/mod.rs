@@ -28,8 +28,6 @@ mod languages;
 mod libre;
 mod libre_files;
 mod limits;
-mod lines;
-mod markup;
 mod meters;
 mod models;
 mod openapi;

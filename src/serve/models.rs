@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use futures_util::stream;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Map, Value};
 
 use super::translate::{Ask, Pair, Running, Translate};
@@ -11,15 +12,18 @@ use crate::alignment::{Alignment, words};
 use crate::engine::Gauges;
 use crate::language::distance;
 use crate::model::TraceOptions;
-use crate::pipeline::json::{encode, no_tokenizer, read_request};
+use crate::pipeline::json::{no_tokenizer, read_request};
 use crate::pipeline::{ForwardRequest, Pending, Request};
-use crate::task::{Targets, Task};
-use crate::{Error, Pipeline, Result};
+use crate::task::Task;
+use crate::{Error, Pipeline, Result, Translator};
 
 /// Models on their devices.
 pub struct Models {
     models: Vec<Model>,
 }
+
+/// Texts of a request that are under way together at most.
+const TOGETHER: usize = 64;
 
 struct Model {
     pipeline: Pipeline,
@@ -69,8 +73,7 @@ fn pairs(pipeline: &Pipeline) -> Vec<(String, String)> {
     if !listed.is_empty() {
         return listed;
     }
-    let targets = pipeline.tokenizer().map(Targets::of).unwrap_or_default();
-    let codes: Vec<&str> = targets.codes().collect();
+    let codes: Vec<&str> = pipeline.targets().codes().collect();
     let others = |from| codes.iter().filter(move |&&to| to != from);
     let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
     let all = codes.iter();
@@ -79,10 +82,29 @@ fn pairs(pipeline: &Pipeline) -> Vec<(String, String)> {
 }
 
 impl Model {
-    fn task(&self, from: &str, to: &str) -> Result<Task> {
-        let tokenizer = self.pipeline.tokenizer();
-        let targets = || Ok(tokenizer.map(Targets::of).unwrap_or_default());
-        Task::translation(self.pipeline.config(), targets, from, to)
+    /// Translates one of the texts of an ask.
+    async fn translate(&self, pair: &Pair, text: &str, ask: &Ask) -> Result<Vec<String>> {
+        // Others get a turn between texts, which take their time to be read.
+        tokio::task::yield_now().await;
+        let (task, mut options) = self.pipeline.translation(&pair.from, &pair.to)?;
+        if ask.outputs > 1 {
+            options.num_beams = options.num_beams.max(ask.outputs);
+            options.num_return_sequences = ask.outputs;
+        }
+        let mut translator = Translator::with(&self.pipeline, task.prefix, options, &pair.from)
+            .splitting(ask.splitting)
+            .admission(ask.admission.clone());
+        if let Some(glossary) = &ask.glossary {
+            translator = translator.glossary(glossary.clone());
+        }
+        let translation = match &ask.markup {
+            Some(markup) => translator.translate_markup_async(text, markup).await?,
+            None => translator.translate_async(text).await?,
+        };
+        let outputs = translation.outputs.into_iter();
+        Ok(outputs
+            .map(|output| output.text.unwrap_or_default())
+            .collect())
     }
 
     fn submit(&self, mut request: Request, streamed: bool, deadline: Instant) -> Result<Running> {
@@ -144,20 +166,16 @@ impl Translate for Models {
         all.cloned().collect()
     }
 
-    fn translate(&self, ask: &Ask) -> Result<Running> {
-        let model = self.for_pair(&ask.pair)?;
-        let task = model.task(&ask.pair.from, &ask.pair.to)?;
-        let mut options = model.pipeline.generation().clone();
-        options.apply_defaults(&task.options)?;
-        if ask.streamed {
-            options.num_beams = 1;
-        } else if ask.outputs > 1 {
-            options.num_beams = options.num_beams.max(ask.outputs);
+    fn translate(&self, ask: Ask) -> BoxFuture<'_, Result<Vec<Vec<String>>>> {
+        async move {
+            let texts = ask.texts.iter().map(|(pair, text)| {
+                let model = self.for_pair(pair)?;
+                Ok(model.translate(pair, text, &ask))
+            });
+            let texts: Vec<_> = texts.collect::<Result<_>>()?;
+            stream::iter(texts).buffered(TOGETHER).try_collect().await
         }
-        options.num_return_sequences = ask.outputs;
-        let text = format!("{}{}", task.prefix, ask.text);
-        let input_ids = encode(model.pipeline.tokenizer(), &text)?;
-        model.submit(Request::new(input_ids, options), ask.streamed, ask.deadline)
+        .boxed()
     }
 
     fn generate(
@@ -172,12 +190,18 @@ impl Translate for Models {
             Some(_) => Err(Error::Invalid(format!("{name} must be a language"))),
         };
         let languages = (language("from")?, language("to")?);
-        let (model, task) = match languages {
-            (None, None) => (self.first()?, Task::default()),
+        let (model, (task, mut options)) = match languages {
+            (None, None) => {
+                let model = self.first()?;
+                (
+                    model,
+                    (Task::default(), model.pipeline.generation().clone()),
+                )
+            }
             (Some(from), Some(to)) => {
                 let model = self.choose(&from, &to);
                 let model = model.map_or_else(|| self.first(), Ok)?;
-                (model, model.task(&from, &to)?)
+                (model, model.pipeline.translation(&from, &to)?)
             }
             _ => {
                 return Err(Error::Invalid(
@@ -185,8 +209,6 @@ impl Translate for Models {
                 ));
             }
         };
-        let mut options = model.pipeline.generation().clone();
-        options.apply_defaults(&task.options)?;
         if streamed && !fields.contains_key("num_beams") {
             options.num_beams = 1;
         }
@@ -197,7 +219,7 @@ impl Translate for Models {
 
     fn align(&self, pair: &Pair, text: &str, translation: &str) -> Result<Vec<(usize, usize)>> {
         let model = self.for_pair(pair)?;
-        let task = model.task(&pair.from, &pair.to)?;
+        let (task, _) = model.pipeline.translation(&pair.from, &pair.to)?;
         model.align(&task.prefix, text, translation)
     }
 

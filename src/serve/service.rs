@@ -24,7 +24,7 @@ use crate::Result;
 pub struct Service {
     pub settings: Settings,
     pub keys: Keys,
-    pub meters: Meters,
+    pub meters: Arc<Meters>,
     pub downloads: Downloads,
     pub documents: Documents,
     pub glossaries: Glossaries,
@@ -57,7 +57,7 @@ impl Service {
         Ok(Service {
             keys: Keys::open(settings.api_keys.as_deref())?,
             settings,
-            meters: Meters::default(),
+            meters: Arc::default(),
             downloads: Downloads::default(),
             documents: Documents::default(),
             glossaries: Glossaries::default(),

@@ -1,5 +1,7 @@
 //! Lines, what they begin with, and the sentences in them.
 
+use super::has_letters;
+
 /// A part of a text; all parts of a text, one after the other, are the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'t> {
@@ -121,7 +123,7 @@ fn sentences<'t>(pieces: &mut Vec<Piece<'t>>, line: &'t str, language: &str) {
             let text = sentence.trim_start_matches(is_blank);
             keep(pieces, &sentence[..sentence.len() - text.len()]);
             let core = text.trim_end_matches(is_blank);
-            if core.chars().any(char::is_alphabetic) {
+            if has_letters(core) {
                 pieces.push(Piece::Sentence(core));
             } else {
                 keep(pieces, core);

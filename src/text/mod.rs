@@ -17,3 +17,8 @@ pub use protected::{Kind, Protected, are_kept, protected};
 pub use runaway::is_runaway;
 pub use stand_ins::{Names, around, put_back, with_stand_ins};
 use verbatim::verbatim;
+
+/// Whether there is anything to translate: a letter.
+pub fn has_letters(text: &str) -> bool {
+    text.chars().any(char::is_alphabetic)
+}

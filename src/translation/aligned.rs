@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
-use super::{Part, Translator};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use pollster::block_on;
+
+use super::{Done, TOGETHER, Translation, Translator, UnderWay};
 use crate::alignment::Alignment;
-use crate::markup::{Aligned, Link, Options, Source, translate_markup};
+use crate::markup::{Aligned, Document, Link, Options, Source};
 use crate::model::TraceOptions;
-use crate::pipeline::{Forward, ForwardRequest};
-use crate::{Error, Result};
+use crate::pipeline::{Forward, ForwardRequest, Output, Request};
+use crate::{Error, GenerationConfig, Result};
 
 /// A sentence with its translation, and where both stand.
 struct Pair {
@@ -21,41 +24,78 @@ struct Pair {
 }
 
 impl Translator<'_> {
-    /// Translates markup: its tags stay, each once, around what comes from what they were around. Gives the markup and what a
-    /// reader should know.
+    /// Translates markup: its tags stay, each once, around what comes from what they were around. The output has no tokens.
     ///
     /// Elements are placed by the decoder's cross-attention (the mean over layers and heads), for which a text with tags goes
     /// through the model once more.
     ///
     /// # Errors
     /// As [`Translator::translate`].
-    pub fn translate_markup(
+    pub fn translate_markup(&self, markup: &str, options: &Options) -> Result<Translation> {
+        block_on(self.translate_markup_async(markup, options))
+    }
+
+    /// [`Translator::translate_markup`] for a task of any runtime.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn translate_markup_async(
         &self,
         markup: &str,
         options: &Options,
-    ) -> Result<(String, Vec<String>)> {
+    ) -> Result<Translation> {
+        let template = Request::new(Vec::new(), self.options.clone());
+        self.markup(markup, options, &template).await
+    }
+
+    /// Hands the texts of markup on to be translated, with these options in place of the translator's.
+    pub fn submit_markup<'t>(
+        &'t self,
+        markup: String,
+        options: &'t Options,
+        generation: GenerationConfig,
+    ) -> UnderWay<'t> {
+        let template = Request::new(Vec::new(), generation);
+        UnderWay::begin(async move { self.markup(&markup, options, &template).await })
+    }
+
+    async fn markup(
+        &self,
+        markup: &str,
+        options: &Options,
+        template: &Request,
+    ) -> Result<Translation> {
+        let document = Document::parse(markup, options);
         let mut notes = Vec::new();
-        let markup =
-            translate_markup(markup, options, |sources| self.aligned(sources, &mut notes))?;
-        Ok((markup, notes))
+        let translations = self.aligned(document.texts(), template, &mut notes).await?;
+        Ok(Translation {
+            outputs: vec![Output::of_text(document.fill(translations))],
+            notes,
+        })
     }
 
     /// The translations of texts, aligned where they have marks.
-    fn aligned(&self, sources: &[Source], notes: &mut Vec<String>) -> Result<Vec<Aligned>> {
-        let begun = sources
+    async fn aligned(
+        &self,
+        sources: &[Source],
+        template: &Request,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Aligned>> {
+        let done = sources
             .iter()
-            .map(|source| self.submit(&source.text, &self.options, false))
-            .collect::<Result<Vec<_>>>()?;
+            .map(|source| self.done(&source.text, template));
+        let done: Vec<_> = done.collect();
+        let done: Vec<_> = stream::iter(done).buffered(TOGETHER).try_collect().await?;
         let mut translations = Vec::new();
         let mut pairs = Vec::new();
-        for (text, (source, under_way)) in sources.iter().zip(begun).enumerate() {
-            notes.extend(under_way.notes);
+        for (text, (source, (done, more))) in sources.iter().zip(done).enumerate() {
+            notes.extend(more);
             let mut aligned = Aligned::default();
             let mut source_at = 0;
-            for part in under_way.parts {
+            for part in done {
                 let target_at = aligned.text.len();
                 let length = match part {
-                    Part::Kept(kept) => {
+                    Done::Kept(kept) => {
                         aligned.text.push_str(&kept);
                         aligned.links.push(Link {
                             target: target_at..aligned.text.len(),
@@ -63,17 +103,14 @@ impl Translator<'_> {
                         });
                         kept.len()
                     }
-                    Part::Sentence(sentence) => {
-                        let source_text = sentence.text().to_owned();
-                        let outputs = sentence.outputs(notes)?;
+                    Done::Outputs(length, outputs) => {
                         let best = outputs.into_iter().next().and_then(|output| output.text);
                         let target = best.unwrap_or_default();
                         aligned.text.push_str(&target);
-                        let length = source_text.len();
                         if source.is_marked && !target.is_empty() {
                             pairs.push(Pair {
                                 text,
-                                source: source_text,
+                                source: source.text[source_at..source_at + length].to_owned(),
                                 target,
                                 source_at,
                                 target_at,
@@ -130,7 +167,7 @@ impl Translator<'_> {
 
     /// Each token of the translation from the token of the source that it attends to most, neither the prefix nor `</s>`.
     fn links_of(&self, pair: &Pair, forward: &Forward) -> Result<Vec<Link>> {
-        let sources = self.offsets(&format!("{}{}", self.prefix, pair.source))?;
+        let sources = self.offsets(&self.prefixed(&pair.source))?;
         let targets = self.offsets(&pair.target)?;
         let layers = forward
             .decoder

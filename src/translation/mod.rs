@@ -1,17 +1,30 @@
 //! Text of any length from one language to another: cut into sentences, each translated, what lies between them kept.
 
+mod admission;
 mod aligned;
+mod cut;
 mod output;
 mod sentence;
+mod streamed;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
+use futures_util::future::{FutureExt, MaybeDone, maybe_done};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use pollster::block_on;
+
+pub use self::admission::{Admission, Watcher};
+pub use self::streamed::Streamed;
+
+use self::cut::Part;
 use self::output::joined;
 use self::sentence::Sentence;
 use crate::language::Language;
 use crate::pipeline::{Output, Pipeline, Request};
-use crate::task::{Targets, Task};
-use crate::text::{Glossary, Newlines, Piece, parts, pieces};
+use crate::text::{Glossary, Newlines, Piece};
 use crate::{Error, GenerationConfig, Result};
 
 /// How texts are cut.
@@ -19,6 +32,8 @@ use crate::{Error, GenerationConfig, Result};
 pub enum Splitting {
     /// Into sentences, which line breaks end as `Newlines` says.
     Sentences(Newlines),
+    /// Not at all, unless it is too long for the model. White space around it stays.
+    Whole,
     /// Not at all: the model gets the text as it stands.
     None,
 }
@@ -57,6 +72,7 @@ pub struct Translator<'p> {
     language: String,
     splitting: Splitting,
     glossary: Option<Arc<Glossary>>,
+    admission: Admission,
 }
 
 /// A text in another language.
@@ -79,16 +95,16 @@ impl Translation {
     }
 }
 
+/// Sentences of a text that are under way together at most, so that a book leaves room for others.
+const TOGETHER: usize = 256;
+
 impl<'p> Translator<'p> {
     /// A translator with the task and the options that the model has for two languages, given by code or English name.
     ///
     /// # Errors
     /// A language that is unknown or that the model does not have.
     pub fn new(pipeline: &'p Pipeline, from: &str, to: &str) -> Result<Translator<'p>> {
-        let targets = || Ok(pipeline.tokenizer().map(Targets::of).unwrap_or_default());
-        let task = Task::translation(pipeline.config(), targets, from, to)?;
-        let mut options = pipeline.generation().clone();
-        options.apply_defaults(&task.options)?;
+        let (task, options) = pipeline.translation(from, to)?;
         Ok(Translator::with(pipeline, task.prefix, options, from))
     }
 
@@ -108,6 +124,7 @@ impl<'p> Translator<'p> {
                 .to_owned(),
             splitting: Splitting::default(),
             glossary: None,
+            admission: Admission::default(),
         }
     }
 
@@ -129,94 +146,93 @@ impl<'p> Translator<'p> {
         }
     }
 
+    /// Lets sentences come to the engine otherwise.
+    pub fn admission(self, admission: Admission) -> Self {
+        Translator { admission, ..self }
+    }
+
     /// Translates a text.
     ///
     /// # Errors
     /// As [`Pipeline::submit`] and [`crate::pipeline::Pending::outputs`].
     pub fn translate(&self, text: &str) -> Result<Translation> {
-        self.submit(text, &self.options, false)?.translation()
+        block_on(self.translate_async(text))
+    }
+
+    /// [`Translator::translate`] for a task of any runtime.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn translate_async(&self, text: &str) -> Result<Translation> {
+        let template = Request::new(Vec::new(), self.options.clone());
+        self.text(text, &template).await
     }
 
     /// Hands a text's sentences on to be translated, with these options in place of the translator's.
-    ///
-    /// # Errors
-    /// As [`Pipeline::submit`].
     pub fn submit<'t>(
         &'t self,
-        text: &str,
-        options: &GenerationConfig,
+        text: String,
+        options: GenerationConfig,
         token_logprobs: bool,
-    ) -> Result<UnderWay<'t>> {
-        let mut under_way = UnderWay {
-            parts: Vec::new(),
-            notes: Vec::new(),
-        };
+    ) -> UnderWay<'t> {
         let template = Request {
             token_logprobs,
-            ..Request::new(Vec::new(), options.clone())
+            ..Request::new(Vec::new(), options)
         };
-        // Where the output's beginning is given, it is that of the whole text.
-        let whole = [Piece::Sentence(text)];
-        let pieces = match self.splitting {
-            _ if !options.decoder_input_ids.is_empty() => whole.to_vec(),
-            Splitting::None => whole.to_vec(),
-            Splitting::Sentences(newlines) => pieces(text, &self.language, newlines),
-        };
-        for piece in pieces {
-            match piece {
-                Piece::Kept(text) => under_way.parts.push(Part::Kept(text.to_owned())),
-                Piece::Sentence(text) => self.begin(text, &template, &mut under_way)?,
-            }
-        }
-        Ok(under_way)
+        UnderWay::begin(async move { self.text(&text, &template).await })
     }
 
-    /// Begins a sentence, in parts where it is too long.
-    fn begin<'t>(
-        &'t self,
-        text: &str,
+    /// Translates a text; requests are as the template but for their source.
+    async fn text(&self, text: &str, template: &Request) -> Result<Translation> {
+        let (done, notes) = self.done(text, template).await?;
+        Ok(Translation {
+            outputs: joined(done),
+            notes,
+        })
+    }
+
+    /// A text's parts in the other language, and what a reader should know.
+    async fn done(&self, text: &str, template: &Request) -> Result<(Vec<Done>, Vec<String>)> {
+        let is_whole = self.is_whole(template);
+        let pieces = self.pieces(text, is_whole).into_iter();
+        let pieces: Vec<_> = pieces
+            .map(|piece| self.piece(piece, is_whole, template))
+            .collect();
+        all(pieces).await
+    }
+
+    /// Whether a text is not cut. Where the output's beginning is given, it is that of the whole text.
+    fn is_whole(&self, template: &Request) -> bool {
+        self.splitting == Splitting::None || !template.options.decoder_input_ids.is_empty()
+    }
+
+    /// Translates a sentence, in parts where it is too long.
+    async fn piece(
+        &self,
+        piece: Piece<'_>,
+        is_whole: bool,
         template: &Request,
-        under_way: &mut UnderWay<'t>,
-    ) -> Result<()> {
-        let is_whole =
-            self.splitting == Splitting::None || !template.options.decoder_input_ids.is_empty();
-        let most = self.pipeline.config().n_positions.min(MOST_TOKENS);
-        let most_bytes = most * BYTES_A_TOKEN;
-        if is_whole || text.len() <= most_bytes && self.encode(text)?.len() <= most {
-            let sentence = Sentence::begin(self, text, template)?;
-            under_way.parts.push(Part::Sentence(Box::new(sentence)));
-            return Ok(());
-        }
-        let mut failure = None;
-        let mut fits = |part: &str| match self.encode(part) {
-            Ok(ids) => ids.len() <= most,
-            Err(error) => {
-                failure = Some(error);
-                true
-            }
+    ) -> Result<(Vec<Done>, Vec<String>)> {
+        let text = match piece {
+            Piece::Kept(text) => return Ok((vec![Done::Kept(text.to_owned())], Vec::new())),
+            Piece::Sentence(text) => text,
         };
-        let parts = parts(text, most_bytes, &mut fits);
-        if let Some(error) = failure {
-            return Err(error);
-        }
-        let start: String = text.chars().take(30).collect();
-        under_way.notes.push(format!(
-            "the sentence that begins with \"{start}\" has more than {most} tokens: it was translated in {} parts",
-            parts.len()
-        ));
-        for part in parts {
-            let core = part.trim();
-            let (before, after) = part.split_at(part.len() - part.trim_start().len());
-            under_way.parts.push(Part::Kept(before.to_owned()));
-            if !core.is_empty() {
-                let sentence = Sentence::begin(self, core, template)?;
-                under_way.parts.push(Part::Sentence(Box::new(sentence)));
+        let (parts, note) = self.parts(text, is_whole)?;
+        let parts = parts.into_iter().map(|part| self.part(part, template));
+        let (done, mut notes) = all(parts.collect()).await?;
+        notes.splice(0..0, note);
+        Ok((done, notes))
+    }
+
+    async fn part(&self, part: Part<'_>, template: &Request) -> Result<(Vec<Done>, Vec<String>)> {
+        match part {
+            Part::Kept(text) => Ok((vec![Done::Kept(text.to_owned())], Vec::new())),
+            Part::Sentence(text, ids) => {
+                let sentence = Sentence::begin(self, text, ids, template).await?;
+                let (outputs, notes) = sentence.outputs().await?;
+                Ok((vec![Done::Outputs(text.len(), outputs)], notes))
             }
-            under_way
-                .parts
-                .push(Part::Kept(after[core.len()..].to_owned()));
         }
-        Ok(())
     }
 
     /// The ids of a text with the prefix. Line breaks within a sentence are spaces.
@@ -224,11 +240,16 @@ impl<'p> Translator<'p> {
         let tokenizer = self.pipeline.tokenizer().ok_or_else(|| {
             Error::Invalid("this model has no tokenizer: add its tokenizer.json or spiece.model, or give token ids (generate_each, or input_ids with --jsonl)".into())
         })?;
-        if text.contains(['\n', '\r']) && self.splitting != Splitting::None {
-            let text = text.replace(['\n', '\r'], " ");
-            return tokenizer.encode(&format!("{}{text}", self.prefix));
+        tokenizer.encode(&self.prefixed(text))
+    }
+
+    /// What the model reads of a text.
+    fn prefixed(&self, text: &str) -> String {
+        let mut prefixed = format!("{}{text}", self.prefix);
+        if self.splitting != Splitting::None && text.contains(['\n', '\r']) {
+            prefixed = prefixed.replace(['\n', '\r'], " ");
         }
-        tokenizer.encode(&format!("{}{text}", self.prefix))
+        prefixed
     }
 }
 
@@ -244,10 +265,9 @@ impl Pipeline {
         to: &str,
     ) -> Result<Vec<String>> {
         let translator = Translator::new(self, from, to)?;
-        let under_way: Vec<UnderWay<'_>> = texts
-            .iter()
-            .map(|text| translator.submit(text.as_ref(), &translator.options, false))
-            .collect::<Result<_>>()?;
+        let submit =
+            |text: &str| translator.submit(text.to_owned(), translator.options.clone(), false);
+        let under_way: Vec<_> = texts.iter().map(|text| submit(text.as_ref())).collect();
         let translations = under_way.into_iter().map(UnderWay::translation);
         translations
             .map(|translation| Ok(translation?.text().to_owned()))
@@ -255,61 +275,46 @@ impl Pipeline {
     }
 }
 
-/// Tokens of a sentence at most, where the model was not trained on fewer.
-const MOST_TOKENS: usize = 400;
-/// More bytes than this a token no sentence has, as far as it is worth to ask.
-const BYTES_A_TOKEN: usize = 16;
+/// A text that is being translated. Dropping it ends that.
+pub struct UnderWay<'t>(MaybeDone<Translating<'t>>);
 
-/// A text whose sentences are being translated. Dropping it ends that.
-pub struct UnderWay<'t> {
-    parts: Vec<Part<'t>>,
-    notes: Vec<String>,
-}
+type Translating<'t> = Pin<Box<dyn Future<Output = Result<Translation>> + Send + 't>>;
 
-enum Part<'t> {
-    Kept(String),
-    Sentence(Box<Sentence<'t>>),
-}
+impl<'t> UnderWay<'t> {
+    /// Goes as far as there is no need to wait: what can be submitted is.
+    fn begin(translating: impl Future<Output = Result<Translation>> + Send + 't) -> UnderWay<'t> {
+        let mut translating = maybe_done(translating.boxed());
+        let _ = translating.poll_unpin(&mut Context::from_waker(Waker::noop()));
+        UnderWay(translating)
+    }
 
-impl UnderWay<'_> {
     /// Waits for all of it.
     ///
     /// # Errors
-    /// The first sentence's that fails.
-    pub fn translation(self) -> Result<Translation> {
-        let mut notes = self.notes;
-        let mut done = Vec::new();
-        for part in self.parts {
-            done.push(match part {
-                Part::Kept(text) => Done::Kept(text),
-                Part::Sentence(sentence) => Done::Outputs(sentence.outputs(&mut notes)?),
-            });
-        }
-        Ok(Translation {
-            outputs: joined(done),
-            notes,
-        })
+    /// As [`Pipeline::submit`], and the first sentence's that fails.
+    pub fn translation(mut self) -> Result<Translation> {
+        block_on(&mut self.0);
+        let done = Pin::new(&mut self.0).take_output();
+        done.unwrap_or(Err(Error::Stopped))
     }
+}
 
-    /// Waits for all of it and gives `sink` the text piece by piece, sentences as they are decided; one in which something
-    /// is protected, when it is done. Gives the notes.
-    ///
-    /// # Errors
-    /// As [`UnderWay::translation`] and [`Pipeline::generate_streaming`].
-    pub fn stream(self, sink: &mut dyn FnMut(&str) -> Result<()>) -> Result<Vec<String>> {
-        let mut notes = self.notes;
-        for part in self.parts {
-            match part {
-                Part::Kept(text) => sink(&text)?,
-                Part::Sentence(sentence) => sentence.stream(sink, &mut notes)?,
-            }
-        }
-        Ok(notes)
+/// Does some works, many of them together, and puts what comes of them one behind the other.
+async fn all(
+    works: Vec<impl Future<Output = Result<(Vec<Done>, Vec<String>)>>>,
+) -> Result<(Vec<Done>, Vec<String>)> {
+    let mut works = stream::iter(works).buffered(TOGETHER);
+    let (mut done, mut notes) = (Vec::new(), Vec::new());
+    while let Some((of_one, notes_of_one)) = works.try_next().await? {
+        done.extend(of_one);
+        notes.extend(notes_of_one);
     }
+    Ok((done, notes))
 }
 
 /// What became of a part.
 enum Done {
     Kept(String),
-    Outputs(Vec<Output>),
+    /// The bytes of the source, and what it is in the other language.
+    Outputs(usize, Vec<Output>),
 }

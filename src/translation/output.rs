@@ -7,22 +7,17 @@ use crate::pipeline::Output;
 /// that has fewer than another stands in for those that it lacks.
 pub fn joined(parts: Vec<Done>) -> Vec<Output> {
     let sentences = parts.iter().filter_map(|part| match part {
-        Done::Outputs(outputs) => Some(outputs.len()),
+        Done::Outputs(_, outputs) => Some(outputs.len()),
         Done::Kept(_) => None,
     });
     let (count, sentences) = (sentences.clone().max().unwrap_or(1), sentences.count());
     (0..count)
         .map(|index| {
-            let mut whole = Output {
-                text: Some(String::new()),
-                token_ids: Vec::new(),
-                score: None,
-                token_logprobs: None,
-            };
+            let mut whole = Output::of_text(String::new());
             for part in &parts {
                 match part {
                     Done::Kept(text) => push(&mut whole.text, text),
-                    Done::Outputs(outputs) => {
+                    Done::Outputs(_, outputs) => {
                         let Some(output) = outputs.get(index).or(outputs.last()) else {
                             continue;
                         };

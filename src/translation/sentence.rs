@@ -1,11 +1,16 @@
 //! One sentence: translated, looked at, and translated otherwise where something of it is lost.
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use pollster::block_on;
+
+use super::admission::UnderWay;
 use super::output::joined;
-use super::{Done, Translator};
+use super::{Done, TOGETHER, Translator};
 use crate::Result;
-use crate::pipeline::{Output, Pending, Request};
+use crate::pipeline::{Output, Request};
 use crate::text::{
-    Names, Protected, are_kept, around, is_runaway, protected, put_back, with_stand_ins,
+    Names, Protected, are_kept, around, has_letters, is_runaway, protected, put_back,
+    with_stand_ins,
 };
 
 /// A sentence under way.
@@ -19,7 +24,7 @@ pub struct Sentence<'t> {
     /// What is tried at present, and how.
     attempt: Attempt,
     source: Vec<u32>,
-    pending: Pending,
+    under_way: UnderWay,
 }
 
 /// Ways to hand protected stretches through, in the order in which they are tried.
@@ -31,24 +36,23 @@ enum Attempt {
 }
 
 impl<'t> Sentence<'t> {
-    pub fn begin(
+    /// `ids` are the text's.
+    pub async fn begin(
         translator: &'t Translator<'t>,
         text: &str,
+        ids: Vec<u32>,
         template: &Request,
     ) -> Result<Sentence<'t>> {
         let protected = protected(text, translator.glossary.as_deref());
-        let mut sentence_text = text;
-        let masked;
         let mut attempt = Attempt::Plain;
+        let mut source = ids;
         // What the vocabulary cannot spell need not be tried.
         if !protected.iter().all(|one| can_spell(translator, one)) {
-            let (text, names) = with_stand_ins(text, &protected, Names::Numbers);
-            masked = text;
-            sentence_text = &masked;
+            let (masked, names) = with_stand_ins(text, &protected, Names::Numbers);
+            source = translator.encode(&masked)?;
             attempt = Attempt::StandIns(Names::Numbers, names);
         }
-        let source = translator.encode(sentence_text)?;
-        let pending = submit(translator, source.clone(), template)?;
+        let under_way = submit(translator, source.clone(), template).await?;
         Ok(Sentence {
             translator,
             text: text.to_owned(),
@@ -56,17 +60,12 @@ impl<'t> Sentence<'t> {
             template: template.clone(),
             attempt,
             source,
-            pending,
+            under_way,
         })
     }
 
-    /// What is being translated.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// Waits for the outputs, best first, all of which have all that is protected.
-    pub fn outputs(self, notes: &mut Vec<String>) -> Result<Vec<Output>> {
+    /// Waits for the outputs, best first, all of which have all that is protected; and what a reader should know.
+    pub async fn outputs(self) -> Result<(Vec<Output>, Vec<String>)> {
         let Sentence {
             translator,
             text,
@@ -74,19 +73,15 @@ impl<'t> Sentence<'t> {
             template,
             mut attempt,
             mut source,
-            mut pending,
+            mut under_way,
         } = self;
+        let mut notes = Vec::new();
         loop {
-            let outputs = calm(
-                translator,
-                &template,
-                &source,
-                pending.outputs()?,
-                &text,
-                notes,
-            )?;
+            let outputs = under_way.outputs().await?;
+            let (outputs, note) = calm(translator, &template, &source, outputs, &text).await?;
+            notes.extend(note);
             if protected.is_empty() {
-                return Ok(outputs);
+                return Ok((outputs, notes));
             }
             let given: Option<Vec<Output>> = outputs
                 .into_iter()
@@ -103,47 +98,49 @@ impl<'t> Sentence<'t> {
                 })
                 .collect();
             if let Some(given) = given {
-                return Ok(given);
+                return Ok((given, notes));
             }
             let names = match attempt {
                 Attempt::Plain => Names::Numbers,
                 Attempt::StandIns(Names::Numbers, _) => Names::Letters,
                 Attempt::StandIns(Names::Letters, _) => {
-                    return go_round(translator, &text, &protected, &template, notes);
+                    let (outputs, more) =
+                        go_round(translator, &text, &protected, &template).await?;
+                    notes.extend(more);
+                    return Ok((outputs, notes));
                 }
             };
             let (masked, pairs) = with_stand_ins(&text, &protected, names);
             source = translator.encode(&masked)?;
-            pending = submit(translator, source.clone(), &template)?;
+            under_way = submit(translator, source.clone(), &template).await?;
             attempt = Attempt::StandIns(names, pairs);
         }
     }
 
     /// Waits for the one output and gives `sink` its text, as it is decided where nothing is protected.
-    pub fn stream(
-        self,
-        sink: &mut dyn FnMut(&str) -> Result<()>,
-        notes: &mut Vec<String>,
-    ) -> Result<()> {
+    pub fn stream(self, sink: &mut dyn FnMut(&str) -> Result<()>) -> Result<Vec<String>> {
         if self.protected.is_empty() {
-            return self.pending.stream(sink).map(drop);
+            self.under_way.pending.stream(sink)?;
+            return Ok(Vec::new());
         }
-        let outputs = self.outputs(notes)?;
-        sink(
-            outputs
-                .first()
-                .and_then(|output| output.text.as_deref())
-                .unwrap_or_default(),
-        )
+        let (outputs, notes) = block_on(self.outputs())?;
+        let best = outputs.first().and_then(|output| output.text.as_deref());
+        sink(best.unwrap_or_default())?;
+        Ok(notes)
     }
 }
 
-fn submit(translator: &Translator<'_>, source: Vec<u32>, template: &Request) -> Result<Pending> {
+async fn submit(
+    translator: &Translator<'_>,
+    source: Vec<u32>,
+    template: &Request,
+) -> Result<UnderWay> {
     let request = Request {
         input_ids: source,
         ..template.clone()
     };
-    translator.pipeline.submit(&request, None)
+    let admission = &translator.admission;
+    admission.submit(translator.pipeline, &request).await
 }
 
 /// Whether the model could write it, for all that its vocabulary has.
@@ -158,83 +155,80 @@ fn can_spell(translator: &Translator<'_>, one: &Protected) -> bool {
 }
 
 /// The parts around what is protected, each translated by itself, and that between them.
-fn go_round(
+async fn go_round(
     translator: &Translator<'_>,
     text: &str,
     protected: &[Protected],
     template: &Request,
-    notes: &mut Vec<String>,
-) -> Result<Vec<Output>> {
+) -> Result<(Vec<Output>, Vec<String>)> {
     let (parts, between) = around(text, protected);
-    let mut sources = Vec::new();
-    for part in &parts {
-        let core = part.trim();
-        let begun = if core.chars().any(char::is_alphabetic) {
-            let source = translator.encode(core)?;
-            Some((submit(translator, source.clone(), template)?, source, core))
-        } else {
-            None
-        };
-        sources.push(begun);
-    }
-    let mut done = Vec::new();
+    let parts: Vec<_> = parts
+        .into_iter()
+        .map(|part| alone(translator, part, template))
+        .collect();
+    let parts: Vec<_> = stream::iter(parts).buffered(TOGETHER).try_collect().await?;
     let mut between = between.into_iter();
-    for (part, begun) in parts.into_iter().zip(sources) {
-        let core = part.trim();
-        let (start, rest) = part.split_at(part.len() - part.trim_start().len());
-        done.push(Done::Kept(start.to_owned()));
-        match begun {
-            Some((pending, source, core)) => {
-                let outputs = calm(
-                    translator,
-                    template,
-                    &source,
-                    pending.outputs()?,
-                    core,
-                    notes,
-                )?;
-                done.push(Done::Outputs(outputs));
-            }
-            None => done.push(Done::Kept(core.to_owned())),
-        }
-        done.push(Done::Kept(rest[core.len()..].to_owned()));
+    let (mut done, mut notes) = (Vec::new(), Vec::new());
+    for (part, note) in parts {
+        done.extend(part);
         done.extend(between.next().map(Done::Kept));
+        notes.extend(note);
     }
-    Ok(joined(done))
+    Ok((joined(done), notes))
+}
+
+/// A part of a sentence by itself.
+async fn alone(
+    translator: &Translator<'_>,
+    part: &str,
+    template: &Request,
+) -> Result<([Done; 3], Option<String>)> {
+    let core = part.trim();
+    let (start, rest) = part.split_at(part.len() - part.trim_start().len());
+    let (mut done, mut note) = (Done::Kept(core.to_owned()), None);
+    if has_letters(core) {
+        let source = translator.encode(core)?;
+        let under_way = submit(translator, source.clone(), template).await?;
+        let outputs = under_way.outputs().await?;
+        let (outputs, of_it) = calm(translator, template, &source, outputs, core).await?;
+        (done, note) = (Done::Outputs(core.len(), outputs), of_it);
+    }
+    let kept = |text: &str| Done::Kept(text.to_owned());
+    Ok(([kept(start), done, kept(&rest[core.len()..])], note))
 }
 
 /// The outputs, unless the best of them is a runaway: then those of a second try that may not repeat itself nor be much
-/// longer than its source, if the best of these is none, or else has the better score.
-fn calm(
+/// longer than its source, if the best of these is none, or else has the better score; and a word about that.
+async fn calm(
     translator: &Translator<'_>,
     template: &Request,
     source: &[u32],
     outputs: Vec<Output>,
     text: &str,
-    notes: &mut Vec<String>,
-) -> Result<Vec<Output>> {
+) -> Result<(Vec<Output>, Option<String>)> {
     let is_wild = |outputs: &[Output]| {
         let best = outputs.first();
         best.is_some_and(|best| is_runaway(source, &best.token_ids))
     };
     if !is_wild(&outputs) {
-        return Ok(outputs);
+        return Ok((outputs, None));
     }
     let mut bounded = template.clone();
     bounded.options.no_repeat_ngram_size = 3;
     let prompt = bounded.options.decoder_prompt()?.len();
     let own = bounded.options.length_limits(prompt)?.max_length - prompt;
     bounded.options.max_new_tokens = Some(own.min(2 * source.len() + 10));
-    let again = submit(translator, source.to_vec(), &bounded)?.outputs()?;
+    let again = submit(translator, source.to_vec(), &bounded).await?;
+    let again = again.outputs().await?;
     let start: String = text.chars().take(30).collect();
-    notes.push(format!(
+    let note = format!(
         "the translation of \"{start}\" ran away: it was translated again without repetitions"
-    ));
+    );
     let kept = match is_wild(&again) && score(&outputs) > score(&again) {
         true => outputs,
         false => again,
     };
-    Ok(kept)
+    Ok((kept, Some(note)))
 }
 
 /// What beam search thinks of its best; of other outputs nothing is known.

@@ -5,6 +5,7 @@ use axum::http::Request;
 use serde_json::{Value, json};
 use t5_gpu::serve::Settings;
 
+use super::stand_in::HOW;
 use super::{default, get, post_form, post_json, send, service};
 
 #[tokio::test]
@@ -54,10 +55,21 @@ async fn options_do_what_they_say() {
         translated(json!({"text": [text], "tag_handling": "html", "ignore_tags": "x,keep"})).await,
         "A <x id='1'>b</x> <keep>c <x>d</x></keep> E"
     );
-    // The stand-in refuses line breaks in what does not begin with "whole".
-    for how in ["0", "nonewlines"] {
-        let body = json!({"text": ["whole\ntext"], "split_sentences": how});
-        assert_eq!(translated(body).await, "WHOLE\nTEXT");
+    for (fields, how) in [
+        (json!({}), "Sentences(End)"),
+        (json!({"split_sentences": "0"}), "Whole"),
+        (json!({"split_sentences": "1"}), "Sentences(End)"),
+        (json!({"split_sentences": "nonewlines"}), "Sentences(Wrap)"),
+        (json!({"tag_handling": "xml"}), "Sentences(End)"),
+        (json!({"tag_handling": "html"}), "Sentences(Wrap)"),
+        (
+            json!({"tag_handling": "html", "split_sentences": "1"}),
+            "Sentences(End)",
+        ),
+    ] {
+        let mut body = fields.clone();
+        body["text"] = json!([HOW]);
+        assert_eq!(translated(body).await, how, "{fields}");
     }
     let body = json!({"text": [" a\n b "], "split_sentences": "1", "preserve_formatting": true});
     assert_eq!(translated(body).await, " A\n B ");
@@ -154,7 +166,7 @@ async fn languages_and_usage_are_told() {
 }
 
 #[tokio::test]
-async fn glossaries_are_kept_and_listed() {
+async fn glossaries_are_kept_and_listed_and_followed() {
     let router = default();
     let body = json!({
         "name": "mine", "source_lang": "en", "target_lang": "de",
@@ -180,9 +192,8 @@ async fn glossaries_are_kept_and_listed() {
 
     let mut request =
         json!({"text": ["dog"], "source_lang": "EN", "target_lang": "DE", "glossary_id": id});
-    post_json(&router, "/v2/translate", request.clone())
-        .await
-        .ok();
+    let answer = post_json(&router, "/v2/translate", request.clone()).await;
+    assert_eq!(answer.ok()["translations"][0]["text"], "Hund");
     request["target_lang"] = json!("FR");
     post_json(&router, "/v2/translate", request.clone())
         .await

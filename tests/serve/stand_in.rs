@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use futures_util::future::{BoxFuture, FutureExt, poll_fn, ready, try_join_all};
 use futures_util::stream;
 use serde_json::{Map, Value};
 use t5_gpu::engine::Gauges;
+use t5_gpu::markup::{Aligned, Document, Link};
 use t5_gpu::pipeline::{Output, Progress};
 use t5_gpu::serve::{Ask, Pair, Running, Translate};
+use t5_gpu::text::protected;
 use t5_gpu::{Error, Result};
 
 /// English, German, French and Brazilian Portuguese; not all pairs.
 #[derive(Default)]
 pub struct StandIn {
-    /// Pieces that were asked for together.
+    /// Requests for translations.
     pub asked: AtomicUsize,
     /// Requests that ended because nobody waited for them.
     pub dropped: Arc<AtomicUsize>,
@@ -24,8 +27,11 @@ pub struct StandIn {
     pub is_lost: AtomicBool,
 }
 
-/// A piece that is never done.
+/// A text that is never done.
 pub const ENDLESS: &str = "endless";
+
+/// A text that is translated by how it is cut.
+pub const HOW: &str = "how";
 
 impl Translate for StandIn {
     fn pairs(&self) -> Vec<(String, String)> {
@@ -34,42 +40,17 @@ impl Translate for StandIn {
         pairs.collect()
     }
 
-    fn translate(&self, ask: &Ask) -> Result<Running> {
-        assert!(!ask.text.trim().is_empty() && ask.text.trim() == ask.text);
-        assert!(
-            !ask.text.contains('\n') || ask.text.starts_with("whole"),
-            "{:?}",
-            ask.text
-        );
-        assert_ne!(ask.pair.from, ask.pair.to);
-        if self.is_full.load(Ordering::SeqCst) {
-            return Err(Error::QueueFull {
-                tokens: 1,
-                waiting: 1,
-                limit: 1,
-            });
-        }
+    fn translate(&self, ask: Ask) -> BoxFuture<'_, Result<Vec<Vec<String>>>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        if ask.text == ENDLESS {
-            let gone = Gone(self.dropped.clone());
-            return Ok(Box::pin(stream::poll_fn(move |_| {
-                let _ = &gone;
-                std::task::Poll::Pending
-            })));
-        }
-        if ask.text == "broken" {
-            return Ok(Box::pin(stream::iter([Err(Error::Gpu(
-                "it is on fire".into(),
-            ))])));
-        }
-        let text = ask.text.to_uppercase();
-        // The second is the first again, as beams may be once they are text.
-        let output = |index: usize| match index {
-            0 | 1 => text.clone(),
-            index => format!("{text} {index}"),
-        };
-        let texts = (0..ask.outputs).map(output).collect();
-        Ok(done(Vec::new(), texts))
+        let texts: Vec<_> = ask
+            .texts
+            .iter()
+            .map(|(pair, text)| {
+                assert_ne!(pair.from, pair.to);
+                self.text(text, &ask)
+            })
+            .collect();
+        async move { try_join_all(texts).await }.boxed()
     }
 
     fn generate(&self, fields: Map<String, Value>, streamed: bool, _: Instant) -> Result<Running> {
@@ -116,6 +97,76 @@ impl Translate for StandIn {
 
     fn is_ready(&self) -> bool {
         !self.is_lost.load(Ordering::SeqCst)
+    }
+}
+
+impl StandIn {
+    /// In capitals; terms of a glossary are given.
+    fn text(&self, text: &str, ask: &Ask) -> BoxFuture<'static, Result<Vec<String>>> {
+        if self.is_full.load(Ordering::SeqCst) {
+            let full = Error::QueueFull {
+                tokens: 1,
+                waiting: 1,
+                limit: 1,
+            };
+            return ready(Err(full)).boxed();
+        }
+        if text == ENDLESS {
+            let gone = Gone(self.dropped.clone());
+            let endless = poll_fn(move |_| {
+                let _ = &gone;
+                std::task::Poll::Pending
+            });
+            return endless.boxed();
+        }
+        if text == "broken" {
+            return ready(Err(Error::Gpu("it is on fire".into()))).boxed();
+        }
+        let capitals = |text: &str| {
+            let terms = ask.glossary.iter();
+            let terms = terms.flat_map(|glossary| protected(text, Some(&**glossary)));
+            terms.fold(text.to_uppercase(), |capitals, term| {
+                capitals.replace(&text[term.at].to_uppercase(), &term.becomes)
+            })
+        };
+        if text == HOW {
+            return ready(Ok(vec![format!("{:?}", ask.splitting)])).boxed();
+        }
+        let text = match &ask.markup {
+            None => capitals(text),
+            Some(markup) => {
+                let document = Document::parse(text, markup);
+                let texts = document.texts().iter();
+                let texts = texts.map(|source| itself(capitals(&source.text))).collect();
+                document.fill(texts)
+            }
+        };
+        // The second is the first again, as beams may be once they are text.
+        let output = |index: usize| match index {
+            0 | 1 => text.clone(),
+            index => format!("{text} {index}"),
+        };
+        let texts: Vec<String> = (0..ask.outputs).map(output).collect();
+        if let Some(mut watcher) = ask.admission.watcher() {
+            watcher(&Progress::Entered);
+            watcher(&Progress::Done {
+                outputs: Vec::new(),
+                text: String::new(),
+            });
+        }
+        ready(Ok(texts)).boxed()
+    }
+}
+
+/// A text that is its own translation.
+fn itself(text: String) -> Aligned {
+    let link = |(at, c): (usize, char)| Link {
+        target: at..at + c.len_utf8(),
+        source: at..at + c.len_utf8(),
+    };
+    Aligned {
+        links: text.char_indices().map(link).collect(),
+        text,
     }
 }
 
