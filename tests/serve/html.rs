@@ -18,7 +18,7 @@ async fn tags_and_entities_stay_as_they_are() {
             "<p class=\"lead\">HELLO <b>BIG</b> WORLD!</p>",
         ),
         ("Tom &amp; Jerry&#39;s", "TOM &amp; JERRY&#39;S"),
-        ("a&nbsp;b &eacute; c", "A&nbsp;B &eacute; C"),
+        ("a&nbsp;b &euro; c", "A&nbsp;B &euro; C"),
         (
             "&lt;script&gt;alert(1)&lt;/script&gt;",
             "&lt;SCRIPT&gt;ALERT(1)&lt;/SCRIPT&gt;",
@@ -29,7 +29,7 @@ async fn tags_and_entities_stay_as_they_are() {
         ),
         ("<br>\n<img alt='a>b' src=x>", "<br>\n<img alt='a>b' src=x>"),
         ("1 < 2 & 3", "1 < 2 & 3"),
-        ("x < y", "X &lt; Y"),
+        ("x < y", "X < Y"),
         ("<!-- a --> b", "<!-- a --> B"),
     ] {
         assert_eq!(html(text).await, expected, "{text}");

@@ -144,7 +144,10 @@ impl StandIn {
         // The second is the first again, as beams may be once they are text.
         let output = |index: usize| match index {
             0 | 1 => text.clone(),
-            index => format!("{text} {index}"),
+            index => {
+                let lines = text.lines().map(|line| format!("{line} {index}"));
+                lines.collect::<Vec<_>>().join("\n")
+            }
         };
         let texts: Vec<String> = (0..ask.outputs).map(output).collect();
         if let Some(mut watcher) = ask.admission.watcher() {
