@@ -17,6 +17,8 @@ struct Params {
     rows: u32,
     heads: u32,
     head4: u32,        // D4, for those who do not want it known
+    lines: u32,        // alignment: steps that there is room for
+    width: u32,        // alignment: places for weights a row
 }
 
 struct Row {

@@ -21,28 +21,32 @@ fn bindings(cross: bool) -> Vec<Access> {
     ]
 }
 
-fn kernel(target: Target, head_width: usize, cross: bool) -> Kernel {
+/// What attention_cached.wgsl asks of its host, but for what it writes.
+pub(super) fn constants(target: Target, head_width: usize, cross: bool) -> String {
     let lanes = target.lanes();
+    format!(
+        "const TQ: u32 = 1u;\nconst D4: u32 = {}u;\nconst CROSS: bool = {cross};\n\
+         const PER_LANE: bool = {};\nconst LANES: u32 = {lanes}u;\n{}{}",
+        head_width / 4,
+        lanes > 1,
+        target.wgsl_to_read(1, "q"),
+        if cross {
+            // Never written.
+            target.wgsl_to_read(2, "kv") + "fn write_kv(index: u32, texel: vec4<u32>) {}\n"
+        } else {
+            target.wgsl_to_update(2, "kv")
+        }
+    )
+}
+
+fn kernel(target: Target, head_width: usize, cross: bool) -> Kernel {
     Kernel {
         name: if cross {
             "attention_cross"
         } else {
             "attention_self"
         },
-        constants: format!(
-            "const TQ: u32 = 1u;\nconst D4: u32 = {}u;\nconst CROSS: bool = {cross};\n\
-             const PER_LANE: bool = {};\nconst LANES: u32 = {lanes}u;\n{}{}{}",
-            head_width / 4,
-            lanes > 1,
-            target.wgsl_to_read(1, "q"),
-            target.wgsl_to_write(5, "out"),
-            if cross {
-                // Never written.
-                target.wgsl_to_read(2, "kv") + "fn write_kv(index: u32, texel: vec4<u32>) {}\n"
-            } else {
-                target.wgsl_to_update(2, "kv")
-            }
-        ),
+        constants: constants(target, head_width, cross) + &target.wgsl_to_write(5, "out"),
         parts: vec![
             include_str!("../../shaders/attention_cached.wgsl"),
             attention_wgsl(target),
@@ -106,15 +110,17 @@ pub enum CachedKind<'a> {
 }
 
 #[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    q_row4: u32,
-    inner4: u32,
-    stride: u32,
-    max_distance: i32,
-    rows: u32,
-    heads: u32,
-    head4: u32,
+#[derive(Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct Params {
+    pub q_row4: u32,
+    pub inner4: u32,
+    pub stride: u32,
+    pub max_distance: i32,
+    pub rows: u32,
+    pub heads: u32,
+    pub head4: u32,
+    pub lines: u32,
+    pub width: u32,
 }
 
 /// A step's attention over fixed buffers.
@@ -134,11 +140,9 @@ impl CachedAttention {
         let base = Params {
             q_row4: inner as u32 / 4,
             inner4: inner as u32 / 4,
-            stride: 0,
-            max_distance: 0,
-            rows: 0,
             heads: args.heads as u32,
             head4: args.head_width as u32 / 4,
+            ..Params::default()
         };
         let (params, pool, bias, table) = match args.kind {
             CachedKind::Own {

@@ -5,6 +5,7 @@
 
 mod argmax;
 mod attention;
+mod attention_alignment;
 mod attention_cached;
 mod copy;
 mod embed;
@@ -19,6 +20,7 @@ mod work;
 
 pub use argmax::Argmax;
 pub use attention::{Attention, AttentionArgs};
+pub use attention_alignment::{AlignmentArgs, AttentionAlignment};
 pub use attention_cached::{CachedAttention, CachedAttentionArgs, CachedKind};
 pub use copy::CopyBuffer;
 pub use embed::Embed;
@@ -48,6 +50,7 @@ pub fn kernels() -> Vec<Kernel> {
     kernels.extend(copy::variants());
     kernels.extend(attention::variants());
     kernels.extend(attention_cached::variants());
+    kernels.extend(attention_alignment::variants());
     kernels
 }
 

@@ -1,7 +1,10 @@
 //! shaders/attention.wgsl in both of its settings against reference::Attention.
 
 use t5_gpu::gpu::{Gpu, Plan};
-use t5_gpu::ops::{Attention, AttentionArgs, CachedAttention, CachedAttentionArgs, CachedKind};
+use t5_gpu::ops::{
+    AlignmentArgs, Attention, AttentionAlignment, AttentionArgs, CachedAttention,
+    CachedAttentionArgs, CachedKind,
+};
 use t5_gpu::reference;
 
 use crate::SIZES;
@@ -345,8 +348,31 @@ fn attend_to_sources(gpu: &Gpu) {
             };
             let mut plan = Plan::default();
             CachedAttention::new(gpu, &args).record(gpu, rows.len(), &mut plan);
+            // Position 4 is line 1 of 3; a second layer, the same again, adds to the first.
+            let (lines, width) = (3, stride - 1);
+            let log = vec![f32::NAN; lines * rows.len() * width];
+            let log = gpu.buffer_from("log", &log).unwrap();
+            for adds in [false, true] {
+                let args = AlignmentArgs {
+                    rows: &rows_buffer,
+                    q: &q_texels,
+                    pool: &kv_texels,
+                    sources: &table_buffer,
+                    stride,
+                    heads,
+                    head_width: d_kv,
+                    log: &log,
+                    lines,
+                    adds,
+                };
+                AttentionAlignment::new(gpu, &args).record(gpu, rows.len(), &mut plan);
+            }
             gpu.run(&plan, None).unwrap();
             let found = gpu.read_texels(&out, rows.len() * inner).unwrap();
+            let log = gpu.read(&log, lines * rows.len() * width).unwrap();
+            let (before, log) = log.split_at(rows.len() * width);
+            let (aligned, after) = log.split_at(rows.len() * width);
+            assert!(before.iter().chain(after).all(|weight| weight.is_nan()));
             for (row, source) in pointers.iter().enumerate() {
                 let source = *source as usize;
                 let part = |offset: usize| -> Vec<f32> {
@@ -360,23 +386,40 @@ fn attend_to_sources(gpu: &Gpu) {
                     .iter()
                     .map(|m| *m != 0)
                     .collect();
-                let expected = reference::Attention {
+                let (k, v) = (part(0), part(inner));
+                let twin = reference::Attention {
                     num_heads: heads,
                     d_kv,
                     q: &q[row * inner..][..inner],
-                    k: &part(0),
-                    v: &part(inner),
+                    k: &k,
+                    v: &v,
                     bias: None,
                     key_mask: Some(&key_mask),
                     causal: false,
                     query_offset: 0,
-                }
-                .output();
-                let error = max_error(&found[row * inner..][..inner], &expected);
+                };
+                let error = max_error(&found[row * inner..][..inner], &twin.output());
                 note_error("attention_cross", error);
                 assert!(
                     error < 5e-6,
                     "d_kv {d_kv}, {keys} keys, row {row}: off by {error:e}"
+                );
+                // Of visible keys, the others' places are empty.
+                let weights = twin.weights();
+                let visible = (0..keys).filter(|key| key_mask[*key]);
+                let mut expected: Vec<f32> = visible
+                    .map(|key| {
+                        2.0 * (0..heads)
+                            .map(|head| weights[head * keys + key])
+                            .sum::<f32>()
+                    })
+                    .collect();
+                expected.resize(width, 0.0);
+                let error = max_error(&aligned[row * width..][..width], &expected);
+                note_error("attention_alignment", error);
+                assert!(
+                    error < 5e-6,
+                    "alignment, d_kv {d_kv}, {keys} keys, row {row}: off by {error:e}"
                 );
             }
         }
