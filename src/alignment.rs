@@ -11,6 +11,11 @@ pub struct Alignment {
 }
 
 impl Alignment {
+    /// Weights `[targets, sources]`.
+    pub fn new(weights: Vec<f32>, sources: usize) -> Alignment {
+        Alignment { weights, sources }
+    }
+
     /// The mean over all heads of the layers given, a layer's `[num_heads, targets, sources]`.
     pub fn mean(layers: &[Vec<f32>], targets: usize, sources: usize) -> Alignment {
         let mut weights = vec![0.0; targets * sources];

@@ -3,14 +3,18 @@
 
 mod common;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::token_ids;
+use t5_gpu::alignment::Alignment;
 use t5_gpu::generate::{Event, Output, Request};
-use t5_gpu::{Engine, Error, GenerationConfig, LoadOptions, ModelFiles};
+use t5_gpu::model::{DeviceSelection, TraceOptions};
+use t5_gpu::pipeline::{self, ForwardRequest};
+use t5_gpu::{Engine, Error, GenerationConfig, LoadOptions, ModelFiles, Pipeline};
 
 fn checkpoint() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoints/t5")
@@ -291,4 +295,77 @@ fn a_lost_device_is_opened_again() {
         .on_device(|model| model.encode(&[vec![5, 1]])?.hidden_states())
         .unwrap();
     assert_eq!(states.len(), 1);
+}
+
+/// A request's alignment is what cross-attention weighs in a pass over source and output at once; those beside it, some of
+/// which ask for none, do not matter, and what is chosen does not depend on it.
+#[test]
+fn alignment_is_that_of_a_pass_over_the_output() {
+    let load = || {
+        let files = ModelFiles::open(checkpoint()).unwrap();
+        Pipeline::load(&files, &LoadOptions::default(), &mut |_, _| ()).unwrap()
+    };
+    let on_gpu = DeviceSelection {
+        greedy_steps: 4,
+        candidates: 32,
+    };
+    for (name, selection) in [("host", DeviceSelection::NONE), ("device", on_gpu)] {
+        let pipeline = load();
+        pipeline.engine().select(selection);
+        let mut requests: Vec<_> = mixed(30)
+            .into_iter()
+            .map(|request| pipeline::Request::new(request.encoder_input_ids, request.config))
+            .collect();
+        // Sampling without a seed draws otherwise the second time.
+        requests.retain(|request| !request.options.do_sample || request.options.seed.is_some());
+        let answers = |requests: &[pipeline::Request]| {
+            let mut answers = vec![Vec::new(); requests.len()];
+            pipeline.generate_each(requests, &mut |index, outputs| {
+                answers[index] = outputs.unwrap();
+                ControlFlow::Continue(())
+            });
+            answers
+        };
+        let plain = answers(&requests);
+        for (index, request) in requests.iter_mut().enumerate() {
+            request.alignment = index % 3 != 0;
+        }
+        let aligned = answers(&requests);
+        let mut compared = 0;
+        for ((request, plain), aligned) in requests.iter().zip(plain).zip(aligned) {
+            for (plain, output) in plain.iter().zip(&aligned) {
+                assert_eq!(plain.token_ids, output.token_ids, "{name}");
+                assert_eq!(output.alignment.is_some(), request.alignment);
+                let (Some(alignment), true) = (
+                    &output.alignment,
+                    request.options.decoder_input_ids.is_empty(),
+                ) else {
+                    continue;
+                };
+                let forward = ForwardRequest {
+                    input_ids: request.input_ids.clone(),
+                    labels: Some(output.token_ids.clone()),
+                };
+                let trace = TraceOptions {
+                    hidden_states: false,
+                    attentions: true,
+                };
+                let mut layers = Vec::new();
+                pipeline.forward_each(&[forward], trace, &mut |_, forward| {
+                    layers = forward.unwrap().decoder.unwrap().cross_attentions;
+                    ControlFlow::Continue(())
+                });
+                let (targets, sources) = (output.token_ids.len(), request.input_ids.len());
+                let expected = Alignment::mean(&layers, targets, sources);
+                assert_eq!(alignment.rows().count(), targets);
+                for (found, expected) in alignment.rows().zip(expected.rows()) {
+                    let error = common::max_error(found, expected);
+                    assert!(error < 1e-5, "{name}: off by {error:e}");
+                    assert!((found.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared > 100, "{name}: {compared} tokens");
+    }
 }

@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use super::candidates::{BestCandidates, Candidate};
 use super::random::Stream;
 use super::request::Plan;
 use super::softmax::{Normalizer, descending};
-use super::{Output, Ranking, Search, StepResult, StepRow};
+use super::{Attended, Output, Ranking, Search, StepResult, StepRow};
 use crate::config::EarlyStopping;
 use crate::{Error, GenerationConfig, Result};
 
@@ -14,6 +16,8 @@ struct Beam {
     /// Decoder prompt and chosen tokens.
     sequence: Vec<u32>,
     token_logprobs: Vec<f32>,
+    /// How much each new token attended to the source's, where it is wanted; beams of one parent share them.
+    alignment: Vec<Arc<[f32]>>,
     /// Accumulated log-probability.
     score: f32,
     /// Which of the search's slots has its history, all but the last token's.
@@ -26,6 +30,7 @@ struct Hypothesis {
     /// Without the decoder prompt.
     tokens: Vec<u32>,
     token_logprobs: Vec<f32>,
+    alignment: Vec<Arc<[f32]>>,
     /// Accumulated log-probability / length^length_penalty.
     score: f32,
     is_finished: bool,
@@ -45,6 +50,8 @@ pub(super) struct BeamSearch {
     best: BestCandidates,
     /// Of each row's softmax, in the present step.
     normalizers: Vec<Normalizer>,
+    /// How much each row attended to the source, in the present step, where it is wanted.
+    attended: Vec<Arc<[f32]>>,
     /// How many tokens of each beam the decoder has been fed.
     fed: usize,
     /// Where sampling draws from; plain beam search has none.
@@ -72,12 +79,14 @@ impl BeamSearch {
         let beam = |index| Beam {
             sequence: plan.prompt.clone(),
             token_logprobs: Vec::new(),
+            alignment: Vec::new(),
             score: if index == 0 { 0.0 } else { OUT_OF_THE_RACE },
             parent: 0,
         };
         let place = Hypothesis {
             tokens: Vec::new(),
             token_logprobs: Vec::new(),
+            alignment: Vec::new(),
             score: OUT_OF_THE_RACE,
             is_finished: false,
         };
@@ -90,6 +99,7 @@ impl BeamSearch {
             hypotheses: vec![place; num_beams],
             best: BestCandidates::new(candidates),
             normalizers: Vec::with_capacity(num_beams),
+            attended: Vec::new(),
             fed: 0,
             random,
             is_done: false,
@@ -203,10 +213,11 @@ impl BeamSearch {
             .into_iter()
             .take(self.beams.len())
             .map(|(score, candidate)| {
-                let (sequence, token_logprobs) = self.extend(candidate, result, 0);
+                let (sequence, token_logprobs, alignment) = self.extend(candidate, result, 0);
                 Beam {
                     sequence,
                     token_logprobs,
+                    alignment,
                     score,
                     parent: if alike { 0 } else { candidate.beam as u32 },
                 }
@@ -240,11 +251,12 @@ impl BeamSearch {
             .map(|(score, from)| match from {
                 From::Before(hypothesis) => hypothesis.clone(),
                 From::Now(candidate, is_finished) => {
-                    let (tokens, token_logprobs) =
+                    let (tokens, token_logprobs, alignment) =
                         self.extend(candidate, result, self.plan.prompt.len());
                     Hypothesis {
                         tokens,
                         token_logprobs,
+                        alignment,
                         score,
                         is_finished,
                     }
@@ -253,25 +265,32 @@ impl BeamSearch {
             .collect()
     }
 
-    /// The tokens of a candidate, from the `skip`th, and their log-probabilities where they are wanted.
+    /// The tokens of a candidate, from the `skip`th, and their log-probabilities and alignment where these are wanted.
     fn extend(
         &self,
         candidate: &Candidate,
         result: StepResult<'_>,
         skip: usize,
-    ) -> (Vec<u32>, Vec<f32>) {
+    ) -> (Vec<u32>, Vec<f32>, Vec<Arc<[f32]>>) {
         let beam = &self.beams[candidate.beam];
         let mut tokens = Vec::with_capacity(beam.sequence.len() + 1 - skip);
         tokens.extend_from_slice(&beam.sequence[skip..]);
         tokens.push(candidate.token);
+        // One row may stand for all beams.
+        let row = candidate.beam.min(self.normalizers.len() - 1);
         let mut token_logprobs = Vec::new();
         if self.plan.token_logprobs {
-            let row = candidate.beam.min(self.normalizers.len() - 1);
             let logit = result.logit(row, candidate.token, self.vocab_size);
             token_logprobs.extend_from_slice(&beam.token_logprobs);
             token_logprobs.push(self.normalizers[row].log_probability(logit));
         }
-        (tokens, token_logprobs)
+        let mut alignment = Vec::new();
+        if let Some(attended) = self.attended.get(row) {
+            alignment.reserve_exact(beam.alignment.len() + 1);
+            alignment.extend_from_slice(&beam.alignment);
+            alignment.push(attended.clone());
+        }
+        (tokens, token_logprobs, alignment)
     }
 
     /// Whether the best running beam, at the best length it may reach, would beat a place among the hypotheses.
@@ -335,7 +354,16 @@ impl Search for BeamSearch {
         (is_plain && self.best.size() <= self.vocab_size).then_some(self.best.size())
     }
 
-    fn advance(&mut self, result: StepResult<'_>, scratch: &mut Vec<f32>) -> Result<Option<u32>> {
+    fn attends(&self) -> bool {
+        self.plan.aligned.is_some()
+    }
+
+    fn advance(
+        &mut self,
+        result: StepResult<'_>,
+        attended: Attended<'_>,
+        scratch: &mut Vec<f32>,
+    ) -> Result<Option<u32>> {
         if let StepResult::Argmax(_) = result {
             return Err(Error::Invalid("beam search needs logits".into()));
         }
@@ -345,6 +373,10 @@ impl Search for BeamSearch {
             return Ok(None);
         }
         self.collect_candidates(result, scratch);
+        if let Some(keys) = self.plan.aligned {
+            let rows = 0..self.normalizers.len();
+            self.attended = rows.map(|row| attended.row(row, keys).into()).collect();
+        }
         let length = self.beams[0].sequence.len() + 1;
         let complete: Vec<bool> = self
             .best
@@ -382,6 +414,7 @@ impl Search for BeamSearch {
                     .plan
                     .token_logprobs
                     .then_some(hypothesis.token_logprobs),
+                alignment: (self.plan.aligned).map(|_| hypothesis.alignment.concat()),
             })
             .collect()
     }

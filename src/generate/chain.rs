@@ -1,7 +1,7 @@
 use super::random::Stream;
 use super::request::Plan;
 use super::softmax::{Normalizer, argmax, exp};
-use super::{GreedySteps, Output, Search, StepResult, StepRow};
+use super::{Attended, GreedySteps, Output, Search, StepResult, StepRow};
 use crate::{Error, Result};
 
 /// Greedy decoding or sampling: one hypothesis that grows a token a step.
@@ -14,6 +14,8 @@ pub(super) struct Chain {
     /// Where sampling draws from; greedy decoding has none.
     random: Option<Stream>,
     token_logprobs: Vec<f32>,
+    /// `[tokens, source tokens]`, where it is wanted.
+    alignment: Vec<f32>,
     is_done: bool,
 }
 
@@ -26,6 +28,7 @@ impl Chain {
             fed: 0,
             random,
             token_logprobs: Vec::new(),
+            alignment: Vec::new(),
             is_done: false,
         }
     }
@@ -106,7 +109,16 @@ impl Search for Chain {
         (self.feeds_prompt() || self.is_plain()).then_some(1)
     }
 
-    fn advance(&mut self, result: StepResult<'_>, scratch: &mut Vec<f32>) -> Result<Option<u32>> {
+    fn attends(&self) -> bool {
+        self.plan.aligned.is_some()
+    }
+
+    fn advance(
+        &mut self,
+        result: StepResult<'_>,
+        attended: Attended<'_>,
+        scratch: &mut Vec<f32>,
+    ) -> Result<Option<u32>> {
         let feeds_prompt = self.feeds_prompt();
         self.fed += 1;
         if feeds_prompt {
@@ -125,6 +137,9 @@ impl Search for Chain {
             StepResult::Logits(logits) => self.choose(logits, scratch)?,
         };
         self.sequence.push(token);
+        if let Some(keys) = self.plan.aligned {
+            self.alignment.extend(attended.row(0, keys));
+        }
         self.is_done = self.plan.is_complete(self.sequence.len(), token);
         Ok(Some(token))
     }
@@ -141,6 +156,7 @@ impl Search for Chain {
                 .plan
                 .token_logprobs
                 .then(|| std::mem::take(&mut self.token_logprobs)),
+            alignment: (self.plan.aligned).map(|_| std::mem::take(&mut self.alignment)),
         }]
     }
 }

@@ -59,6 +59,39 @@ pub struct Entry<'a> {
     pub positions: usize,
 }
 
+/// How much rows attended to their sources: in the steps that an [`StepDecoder::attend`] asked for that, and in others nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attended<'a> {
+    /// `[rows, width]`; of a row, one for each token of its source, then nothing that means anything.
+    pub weights: &'a [f32],
+    /// Weights a row.
+    pub width: usize,
+    /// What makes the mean over heads and layers of them.
+    pub scale: f32,
+}
+
+impl<'a> Attended<'a> {
+    /// Those of some of the rows.
+    fn of_rows(self, rows: &Range<usize>) -> Attended<'a> {
+        let weights = self
+            .weights
+            .get(rows.start * self.width..rows.end * self.width);
+        Attended {
+            weights: weights.unwrap_or_default(),
+            ..self
+        }
+    }
+
+    /// How much a row attended to each of `keys` tokens of its source.
+    fn row(self, row: usize, keys: usize) -> Vec<f32> {
+        let weights = self.weights.chunks_exact(self.width.max(1)).nth(row);
+        let weights = weights.unwrap_or_default().iter().take(keys);
+        let mut weights: Vec<f32> = weights.map(|weight| weight * self.scale).collect();
+        weights.resize(keys, 0.0);
+        weights
+    }
+}
+
 /// A decoder that extends many hypotheses by one token at a time: the GPU model, the CPU reference, a test's toy.
 pub trait StepDecoder {
     /// Logits a row.
@@ -107,6 +140,41 @@ pub trait StepDecoder {
         Err(gives_logits_alone())
     }
 
+    /// Whether steps from now on are to tell how much rows attend to their sources, by [`Self::step_attended`] and
+    /// [`Self::attended`]. Between runs alone.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the decoder cannot, and as [`Self::step`].
+    fn attend(&mut self, wanted: bool) -> Result<()> {
+        match wanted {
+            true => Err(Error::Invalid(
+                "this decoder does not tell what it attends to".into(),
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// [`Self::step_ranked`] or, without a `count`, [`Self::step`], with how much each row attends to its source.
+    ///
+    /// # Errors
+    /// As there.
+    fn step_attended(
+        &mut self,
+        rows: &[StepRow],
+        count: Option<usize>,
+    ) -> Result<(StepResult<'_>, Attended<'_>)> {
+        let result = match count {
+            Some(count) => StepResult::Ranked(self.step_ranked(rows, count)?),
+            None => StepResult::Logits(self.step(rows)?),
+        };
+        Ok((result, Attended::default()))
+    }
+
+    /// How much the rows of the greedy run that was last waited for attended to their sources, a step behind the other.
+    fn attended(&self) -> Attended<'_> {
+        Attended::default()
+    }
+
     /// How many steps a greedy run has best, and at most; 0 where the decoder gives logits and nothing else.
     ///
     /// In a greedy run each row is fed its likeliest token, the lowest id among equals, of the step before. Two runs may be
@@ -149,9 +217,9 @@ fn gives_logits_alone() -> Error {
     Error::Invalid("this decoder gives logits alone".into())
 }
 
-/// What a decoder step gave a search for its rows.
-#[derive(Clone, Copy)]
-enum StepResult<'a> {
+/// What a decoder step gave for its rows.
+#[derive(Clone, Copy, Debug)]
+pub enum StepResult<'a> {
     /// `[rows, vocab_size]`
     Logits(&'a [f32]),
     /// The best tokens of each row.
@@ -211,9 +279,16 @@ trait Search: Send {
     fn candidates(&self) -> Option<usize> {
         None
     }
+    /// Whether its outputs come with their alignment.
+    fn attends(&self) -> bool;
     /// Takes the logits of the rows last wanted, in order, and chooses. `scratch` is memory to work in. Returns the token
     /// that this step has decided, if it has.
-    fn advance(&mut self, result: StepResult<'_>, scratch: &mut Vec<f32>) -> Result<Option<u32>>;
+    fn advance(
+        &mut self,
+        result: StepResult<'_>,
+        attended: Attended<'_>,
+        scratch: &mut Vec<f32>,
+    ) -> Result<Option<u32>>;
     fn is_done(&self) -> bool;
     /// The outputs of a search that is done, best first.
     fn take_outputs(&mut self) -> Vec<Output>;

@@ -13,6 +13,8 @@ pub struct Request {
     pub config: GenerationConfig,
     /// Whether outputs come with their tokens' log-probabilities.
     pub token_logprobs: bool,
+    /// Whether outputs come with their alignment.
+    pub alignment: bool,
 }
 
 impl Request {
@@ -23,6 +25,7 @@ impl Request {
             encoder_input_ids,
             config,
             token_logprobs: false,
+            alignment: false,
         }
     }
 
@@ -45,6 +48,9 @@ pub struct Output {
     pub score: Option<f32>,
     /// Of each token, the model's log-probability, before any processor; where the request asked for them.
     pub token_logprobs: Option<Vec<f32>>,
+    /// How much each token, while it was chosen, attended to each of the source's: `[tokens, source tokens]`, the mean over
+    /// heads and layers of cross-attention; where the request asked for it.
+    pub alignment: Option<Vec<f32>>,
 }
 
 /// What a search needs to know of its request, whose options are valid.
@@ -58,6 +64,8 @@ pub(super) struct Plan {
     pub eos_token_id: Vec<u32>,
     pub processors: ProcessorList,
     pub token_logprobs: bool,
+    /// Tokens of the source, where outputs come with their alignment.
+    pub aligned: Option<usize>,
 }
 
 impl Plan {
@@ -83,6 +91,7 @@ impl Plan {
             eos_token_id: config.eos_token_id.clone(),
             processors,
             token_logprobs: request.token_logprobs,
+            aligned: (request.alignment).then_some(request.encoder_input_ids.len()),
         })
     }
 

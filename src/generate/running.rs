@@ -6,7 +6,7 @@ use super::beam::BeamSearch;
 use super::chain::Chain;
 use super::random::{self, Stream};
 use super::request::{Plan, Request};
-use super::{Ranking, Search, StepResult};
+use super::{Attended, Ranking, Search, StepResult};
 use crate::{Error, Result};
 
 /// A search and what its outputs are part of.
@@ -66,13 +66,16 @@ pub(super) fn advance<'a>(
     running: &mut [Running],
     scratch: &mut [Vec<f32>],
     result_of: &(impl Fn(&Range<usize>) -> Result<StepResult<'a>> + Sync),
+    attended: Attended<'a>,
 ) {
     let one_after_another = |running: &mut [Running], scratch: &mut Vec<f32>| {
         for active in running.iter_mut().filter(|active| !active.is_done()) {
             let result = result_of(&active.rows);
             let checked = result.and_then(|result| result.check().map(|()| result));
-            active.advanced =
-                Some(checked.and_then(|result| active.search.advance(result, scratch)));
+            active.advanced = Some(checked.and_then(|result| {
+                let attended = attended.of_rows(&active.rows);
+                active.search.advance(result, attended, scratch)
+            }));
         }
     };
     if let [scratch] = scratch {
@@ -130,5 +133,17 @@ pub(super) fn check_logits(found: usize, rows: usize, vocab_size: usize) -> Resu
     }
     Err(Error::Gpu(format!(
         "a decoder step gave {found} logits for {rows} rows of {vocab_size}"
+    )))
+}
+
+/// A decoder told how much every row attends to its source, where that was asked for.
+pub(super) fn check_attended(attended: Attended<'_>, rows: usize, wanted: bool) -> Result<()> {
+    if !wanted || attended.weights.len() == rows * attended.width && attended.width > 0 {
+        return Ok(());
+    }
+    Err(Error::Gpu(format!(
+        "a decoder gave {} weights of attention for {rows} rows of {}",
+        attended.weights.len(),
+        attended.width
     )))
 }

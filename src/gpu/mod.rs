@@ -24,7 +24,7 @@ pub use bytes::parse_bytes;
 pub use kernel::{Access, Kernel, Pipeline};
 pub use plan::{Binding, Plan, Resource};
 pub use profile::KernelTime;
-pub use readback::Readback;
+pub use readback::{Back, Readback};
 pub use texels::{TEXEL_BYTES, Texels};
 
 use crate::{Error, Result};

@@ -188,7 +188,7 @@ impl Gpu {
     ) -> Result<()> {
         match readback {
             Some((source, elements, readback)) => {
-                self.submit(plan, 1, (source, elements, readback))?;
+                self.submit(plan, 1, [(source, elements, readback)])?;
                 self.finish(readback)
             }
             None => {

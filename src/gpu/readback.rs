@@ -13,6 +13,9 @@ pub struct Readback {
     pending: Option<Mapping>,
 }
 
+/// The first so many elements of a buffer, and the way back that they take.
+pub type Back<'b> = (&'b Buffer, usize, &'b mut Readback);
+
 impl Gpu {
     /// Room for `elements` f32 or u32 on their way back to the host.
     pub fn readback(&self, elements: usize) -> Result<Readback> {
@@ -30,25 +33,30 @@ impl Gpu {
         })
     }
 
-    /// Submits the plan, `times` times over, and the copy of the first `elements` of `source` into `readback`, and does
-    /// not wait: [`Gpu::finish`] does. What `readback` was still to bring back is given up.
+    /// Submits the plan, `times` times over, and copies that bring back what it leaves, and does not wait: [`Gpu::finish`]
+    /// does. What their readbacks were still to bring back is given up.
     ///
     /// # Errors
     /// [`Error::Gpu`] with what the driver said.
-    pub fn submit(
+    pub fn submit<const N: usize>(
         &self,
         plan: &Plan,
         times: usize,
-        (source, elements, readback): (&Buffer, usize, &mut Readback),
+        backs: [Back<'_>; N],
     ) -> Result<()> {
-        if readback.pending.take().is_some() {
-            readback.raw.unmap();
-        }
         let mut encoder = self.encode(plan, times)?;
-        let bytes = elements as u64 * 4;
-        encoder.copy_buffer_to_buffer(&source.raw, 0, &readback.raw, 0, bytes);
+        for (source, elements, readback) in &backs {
+            if readback.pending.is_some() {
+                readback.raw.unmap();
+            }
+            let bytes = *elements as u64 * 4;
+            encoder.copy_buffer_to_buffer(&source.raw, 0, &readback.raw, 0, bytes);
+        }
         let submission = self.queue.submit([encoder.finish()]);
-        readback.pending = Some(Mapping::begin(&readback.raw, bytes, submission));
+        for (_, elements, readback) in backs {
+            let bytes = elements as u64 * 4;
+            readback.pending = Some(Mapping::begin(&readback.raw, bytes, submission.clone()));
+        }
         self.check()
     }
 

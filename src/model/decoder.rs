@@ -1,11 +1,12 @@
 //! The decoder: one token a row and step, as one compute pass over prepared ops.
 
+use super::alignment::Alignments;
 use super::greedy::Greedy;
 use super::kv_cache::{KvCache, PoolLimit};
 use super::pages::Share;
 use super::step::{Activations, End, Ops, Planned};
 use super::{DeviceSelection, Encoded, Model};
-use crate::generate::{Entry, Ranking, StepDecoder, StepRow};
+use crate::generate::{Attended, Entry, Ranking, StepDecoder, StepResult, StepRow};
 use crate::gpu::{Plan, Readback};
 use crate::{Error, Result};
 
@@ -25,6 +26,10 @@ pub struct Decoder<'a> {
     /// What `plan` is for.
     planned: Option<Planned>,
     greedy: Greedy,
+    /// Whether steps tell what rows attend to in their sources.
+    attends: bool,
+    /// Made when that is first so.
+    alignments: Option<Alignments>,
     /// The way back of logits or candidates.
     readback: Readback,
     row_data: Vec<[u32; 4]>,
@@ -135,7 +140,7 @@ impl Model {
         };
         let activations = Activations::new(self, room, candidates)?;
         let greedy = Greedy::new(gpu, room, selection.greedy_steps)?;
-        let ops = Ops::new(self, decoder, &cache, &activations, &greedy);
+        let ops = Ops::new(self, decoder, &cache, &activations, &greedy, None);
         Ok(Decoder {
             model: self,
             selection,
@@ -147,6 +152,8 @@ impl Model {
             plan: Plan::default(),
             planned: None,
             greedy,
+            attends: false,
+            alignments: None,
             readback: self.step_readback(room, candidates)?,
             row_data: Vec::with_capacity(room),
         })
@@ -208,6 +215,7 @@ impl Decoder<'_> {
             &self.cache,
             &self.activations,
             &self.greedy,
+            self.alignments.as_ref(),
         );
         self.planned = None;
         Ok(())
@@ -229,13 +237,29 @@ impl Decoder<'_> {
         Ok(true)
     }
 
+    /// Makes room for the alignment of as many rows as there is room for.
+    fn fit_alignments(&mut self) -> Result<bool> {
+        let (room, width) = (self.room, self.cache.source_stride - 1);
+        let fits = |alignments: &Alignments| alignments.fits(room, width);
+        if !self.attends || self.alignments.as_ref().is_some_and(fits) {
+            return Ok(false);
+        }
+        let terms = self.model.config.num_heads * self.model.config.num_decoder_layers;
+        let lines = self.greedy.log_steps();
+        let alignments = Alignments::new(&self.model.gpu, lines, room, width, terms)?;
+        self.alignments = Some(alignments);
+        Ok(true)
+    }
+
     /// Puts rows on the GPU that will go `steps` steps, in place of those that were there.
     fn prepare(&mut self, rows: &[StepRow], steps: usize) -> Result<()> {
         self.check(rows)?;
         self.greedy.clear();
         let refitted = self.fit(rows.len())?;
         let gpu = &self.model.gpu;
-        if self.cache.advance(gpu, rows, steps)? || refitted {
+        let advanced = self.cache.advance(gpu, rows, steps)?;
+        let realigned = self.fit_alignments()?;
+        if advanced || refitted || realigned {
             self.bind()?;
         }
         self.row_data.clear();
@@ -262,14 +286,21 @@ impl Decoder<'_> {
         let planned = Planned {
             rows: rows.len(),
             end,
+            attends: self.attends,
         };
         self.plan_for(planned);
         let (result, width) = match end {
             End::Ranking(count) => (&self.activations.ranking, Ranking::width(count)),
             _ => (&self.activations.logits, self.model.config.vocab_size),
         };
+        let gpu = &self.model.gpu;
         let back = (result, rows.len() * width, &mut self.readback);
-        self.model.gpu.run(&self.plan, Some(back))
+        let Some(alignments) = self.alignments.as_mut().filter(|_| self.attends) else {
+            return gpu.run(&self.plan, Some(back));
+        };
+        gpu.submit(&self.plan, 1, [back, alignments.back(rows.len(), 0)])?;
+        gpu.finish(&mut self.readback)?;
+        alignments.finish(gpu, 0, rows.iter().map(|row| row.position), 1)
     }
 
     fn submit_greedy(&mut self, steps: usize) -> Result<()> {
@@ -277,8 +308,10 @@ impl Decoder<'_> {
         self.plan_for(Planned {
             rows,
             end: End::Argmax,
+            attends: self.attends,
         });
-        self.greedy.submit(&self.model.gpu, &self.plan, steps)
+        let alignments = self.alignments.as_mut().filter(|_| self.attends);
+        (self.greedy).submit(&self.model.gpu, &self.plan, steps, alignments)
     }
 }
 
@@ -360,6 +393,33 @@ impl StepDecoder for Decoder<'_> {
     }
 
     fn finish_greedy(&mut self, tokens: &mut Vec<u32>) -> Result<()> {
-        self.greedy.finish(&self.model.gpu, tokens)
+        let gpu = &self.model.gpu;
+        self.greedy.finish(gpu, tokens, self.alignments.as_mut())
+    }
+
+    fn attend(&mut self, wanted: bool) -> Result<()> {
+        self.attends = wanted;
+        Ok(())
+    }
+
+    fn step_attended(
+        &mut self,
+        rows: &[StepRow],
+        count: Option<usize>,
+    ) -> Result<(StepResult<'_>, Attended<'_>)> {
+        match count {
+            Some(count) => drop(self.step_ranked(rows, count)?),
+            None => drop(self.step(rows)?),
+        }
+        let result = match count {
+            Some(count) => StepResult::Ranked(Ranking::new(self.readback.words(), count)),
+            None => StepResult::Logits(self.readback.floats()),
+        };
+        Ok((result, self.attended()))
+    }
+
+    fn attended(&self) -> Attended<'_> {
+        let wanted = self.alignments.as_ref().filter(|_| self.attends);
+        wanted.map_or_else(Attended::default, Alignments::attended)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::alignment::Alignments;
 use crate::generate::StepRow;
 use crate::gpu::{Buffer, Gpu, Plan, Readback};
 use crate::{Error, Result};
@@ -28,6 +29,8 @@ struct Run {
     steps: usize,
     /// Which way back it takes.
     readback: usize,
+    /// Whether its alignment comes back too.
+    attends: bool,
 }
 
 impl Greedy {
@@ -69,8 +72,14 @@ impl Greedy {
         self.positions.extend(rows.iter().map(|row| row.position));
     }
 
-    /// Submits a run of `steps` times `plan`, the plan of a step.
-    pub fn submit(&mut self, gpu: &Gpu, plan: &Plan, steps: usize) -> Result<()> {
+    /// Submits a run of `steps` times `plan`, the plan of a step, whose alignment is brought back too where there is one.
+    pub fn submit(
+        &mut self,
+        gpu: &Gpu,
+        plan: &Plan,
+        steps: usize,
+        alignments: Option<&mut Alignments>,
+    ) -> Result<()> {
         let rows = self.rows();
         if rows == 0 || steps > self.steps || self.runs.len() > 1 {
             return Err(Error::Invalid(format!(
@@ -81,16 +90,20 @@ impl Greedy {
         }
         let readback = self.submitted % 2;
         let elements = self.log_steps() * rows;
-        gpu.submit(
-            plan,
-            steps,
-            (&self.log, elements, &mut self.readbacks[readback]),
-        )?;
+        let attends = alignments.is_some();
+        let tokens = (&self.log, elements, &mut self.readbacks[readback]);
+        match alignments {
+            Some(alignments) => {
+                gpu.submit(plan, steps, [tokens, alignments.back(rows, readback)])?
+            }
+            None => gpu.submit(plan, steps, [tokens])?,
+        }
         self.submitted += 1;
         self.runs.push_back(Run {
             positions: self.positions.clone(),
             steps,
             readback,
+            attends,
         });
         for position in &mut self.positions {
             *position += steps as u32;
@@ -98,8 +111,13 @@ impl Greedy {
         Ok(())
     }
 
-    /// Waits for the earliest run under way: its tokens, `[steps, rows]`.
-    pub fn finish(&mut self, gpu: &Gpu, tokens: &mut Vec<u32>) -> Result<()> {
+    /// Waits for the earliest run under way: its tokens, `[steps, rows]`, and its alignment.
+    pub fn finish(
+        &mut self,
+        gpu: &Gpu,
+        tokens: &mut Vec<u32>,
+        alignments: Option<&mut Alignments>,
+    ) -> Result<()> {
         let Some(run) = self.runs.pop_front() else {
             return Err(Error::Invalid("no greedy run is under way".into()));
         };
@@ -114,6 +132,12 @@ impl Greedy {
                 .map(|&start| (start as usize + step) % self.steps);
             tokens.extend(lines.enumerate().map(|(row, line)| log[line * rows + row]));
         }
-        Ok(())
+        match alignments.filter(|_| run.attends) {
+            Some(alignments) => {
+                let positions = run.positions.iter().copied();
+                alignments.finish(gpu, run.readback, positions, run.steps)
+            }
+            None => Ok(()),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! T5 as ops: weights on the GPU, the encoder, the decoder with its caches.
 
+mod alignment;
 mod batch;
 mod decoder;
 mod encoder;

@@ -1,6 +1,7 @@
 //! A decoder step: its buffers, and its ops in order.
 
 use super::Model;
+use super::alignment::Alignments;
 use super::greedy::Greedy;
 use super::kv_cache::KvCache;
 use super::weights::DecoderWeights;
@@ -8,7 +9,8 @@ use crate::Result;
 use crate::generate::Ranking;
 use crate::gpu::{Buffer, Plan, Texels};
 use crate::ops::{
-    Argmax, CachedAttention, CachedAttentionArgs, CachedKind, Embed, Epilogue, Linear, Staged, TopK,
+    AlignmentArgs, Argmax, AttentionAlignment, CachedAttention, CachedAttentionArgs, CachedKind,
+    Embed, Epilogue, Linear, Staged, TopK,
 };
 
 /// The shape of a step.
@@ -16,6 +18,8 @@ use crate::ops::{
 pub(super) struct Planned {
     pub rows: usize,
     pub end: End,
+    /// Whether it tells what rows attend to in their sources.
+    pub attends: bool,
 }
 
 /// How a step ends.
@@ -69,6 +73,7 @@ struct BlockOps {
     self_output: Linear,
     q: Linear,
     cross_attention: CachedAttention,
+    alignment: Option<AttentionAlignment>,
     cross_output: Linear,
     wi: Linear,
     wo: Linear,
@@ -101,6 +106,7 @@ impl Ops {
         cache: &KvCache,
         activations: &Activations,
         greedy: &Greedy,
+        alignments: Option<&Alignments>,
     ) -> Ops {
         let gpu = &model.gpu;
         let Activations {
@@ -136,6 +142,25 @@ impl Ops {
                 },
             )
         };
+        let alignment = |layer: usize| {
+            alignments.map(|alignments| {
+                AttentionAlignment::new(
+                    gpu,
+                    &AlignmentArgs {
+                        rows,
+                        q,
+                        pool: &cache.layers[layer],
+                        sources: &cache.sources,
+                        stride: cache.source_stride,
+                        heads,
+                        head_width,
+                        log: &alignments.log,
+                        lines: alignments.lines,
+                        adds: layer > 0,
+                    },
+                )
+            })
+        };
         let blocks = stack.blocks.iter().enumerate().map(|(index, block)| {
             let own = &block.self_attention;
             let source = block.cross_attention();
@@ -159,6 +184,7 @@ impl Ops {
                 self_output: addition(attended, &own.o),
                 q: projection(&source.norm, &source.q, q, Epilogue::Store),
                 cross_attention: attention(q, source_kind),
+                alignment: alignment(index),
                 cross_output: addition(attended, &source.o),
                 wi: projection(
                     &feed_forward.norm,
@@ -195,6 +221,9 @@ impl Ops {
             block.self_output.record(gpu, rows, plan);
             block.q.record(gpu, rows, plan);
             block.cross_attention.record(gpu, rows, plan);
+            if let Some(alignment) = block.alignment.as_ref().filter(|_| planned.attends) {
+                alignment.record(gpu, rows, plan);
+            }
             block.cross_output.record(gpu, rows, plan);
             block.wi.record(gpu, rows, plan);
             block.wo.record(gpu, rows, plan);

@@ -6,10 +6,11 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use super::{Output, Pipeline, Request};
+use crate::alignment::Alignment;
 use crate::engine::Handle;
 use crate::generate::{self, Event};
 use crate::tokenizer::Tokenizer;
-use crate::{Error, GenerationConfig, Result};
+use crate::{Error, Result};
 
 /// Makes outputs of what was generated for a request.
 #[derive(Clone)]
@@ -17,13 +18,16 @@ pub(super) struct Decoding {
     tokenizer: Option<Arc<Tokenizer>>,
     /// What the output continues, behind the start token.
     pub prefix: Vec<u32>,
+    /// Tokens of the source.
+    source: usize,
 }
 
 impl Decoding {
-    fn new(pipeline: &Pipeline, options: &GenerationConfig) -> Result<Decoding> {
+    fn new(pipeline: &Pipeline, request: &Request) -> Result<Decoding> {
         Ok(Decoding {
             tokenizer: pipeline.tokenizer.clone(),
-            prefix: options.decoder_prompt()?.split_off(1),
+            prefix: request.options.decoder_prompt()?.split_off(1),
+            source: request.input_ids.len(),
         })
     }
 
@@ -35,6 +39,7 @@ impl Decoding {
             token_ids: output.token_ids,
             score: output.score,
             token_logprobs: output.token_logprobs,
+            alignment: (output.alignment).map(|weights| Alignment::new(weights, self.source)),
         })
     }
 
@@ -75,6 +80,7 @@ impl Request {
     fn plain(&self) -> generate::Request {
         generate::Request {
             token_logprobs: self.token_logprobs,
+            alignment: self.alignment,
             ..generate::Request::new(0, self.input_ids.clone(), self.options.clone())
         }
     }
@@ -87,7 +93,7 @@ impl Pipeline {
     /// As [`crate::Engine::submit`].
     pub fn submit(&self, request: &Request, deadline: Option<Instant>) -> Result<Pending> {
         Ok(Pending {
-            decoding: Decoding::new(self, &request.options)?,
+            decoding: Decoding::new(self, request)?,
             handle: self.engine.submit(request.plain(), deadline)?,
         })
     }
@@ -98,7 +104,7 @@ impl Pipeline {
     /// As [`crate::Engine::try_submit`].
     pub fn try_submit(&self, request: &Request, deadline: Option<Instant>) -> Result<Pending> {
         Ok(Pending {
-            decoding: Decoding::new(self, &request.options)?,
+            decoding: Decoding::new(self, request)?,
             handle: self.engine.try_submit(request.plain(), deadline)?,
         })
     }
@@ -113,7 +119,7 @@ impl Pipeline {
         deadline: Option<Instant>,
     ) -> Result<Pending> {
         Ok(Pending {
-            decoding: Decoding::new(self, &request.options)?,
+            decoding: Decoding::new(self, request)?,
             handle: (self.engine)
                 .submit_async(request.plain(), deadline)
                 .await?,
@@ -171,7 +177,7 @@ impl Pipeline {
             ids[index] = None;
             let answer = match event {
                 Event::Failed(error) => Err(error),
-                Event::Finished(outputs) => Decoding::new(self, &requests[index].options)
+                Event::Finished(outputs) => Decoding::new(self, &requests[index])
                     .and_then(|decoding| decoding.outputs(outputs)),
                 _ => continue,
             };

@@ -18,6 +18,7 @@ pub use self::score::{Score, ScoreRequest};
 pub use self::stream::{Following, Progress};
 
 use self::each::{Limits, in_batches};
+use crate::alignment::Alignment;
 use crate::engine::{Engine, LoadOptions, check_source, check_tokens};
 use crate::gpu::DeviceInfo;
 use crate::model::{DeviceSelection, Model};
@@ -35,6 +36,8 @@ pub struct Request {
     pub options: GenerationConfig,
     /// Whether outputs come with their tokens' log-probabilities.
     pub token_logprobs: bool,
+    /// Whether outputs come with their alignment.
+    pub alignment: bool,
 }
 
 impl Request {
@@ -44,6 +47,7 @@ impl Request {
             input_ids,
             options,
             token_logprobs: false,
+            alignment: false,
         }
     }
 }
@@ -59,6 +63,9 @@ pub struct Output {
     pub score: Option<f32>,
     /// Of each token, the model's log-probability, before any processor; where the request asked for them.
     pub token_logprobs: Option<Vec<f32>>,
+    /// How much each token attended to each of the source's while it was chosen, the mean over layers and heads; where the
+    /// request asked for it.
+    pub alignment: Option<Alignment>,
 }
 
 impl Output {
@@ -69,6 +76,7 @@ impl Output {
             token_ids: Vec::new(),
             score: None,
             token_logprobs: None,
+            alignment: None,
         }
     }
 }

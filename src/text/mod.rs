@@ -15,7 +15,7 @@ pub use glossary::Glossary;
 pub use lines::{Newlines, Piece, pieces};
 pub use protected::{Kind, Protected, are_kept, protected};
 pub use runaway::is_runaway;
-pub use stand_ins::{Names, around, put_back, with_stand_ins};
+pub use stand_ins::{Masked, Moved, Names, around, put_back, with_stand_ins};
 use verbatim::verbatim;
 
 /// Whether there is anything to translate: a letter.

@@ -5,29 +5,17 @@ use std::ops::Range;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use pollster::block_on;
 
-use super::{Done, TOGETHER, Translation, Translator, UnderWay};
-use crate::alignment::Alignment;
+use super::output::joined;
+use super::{Done, TOGETHER, Translation, Translator, UnderWay, What};
 use crate::markup::{Aligned, Document, Link, Options, Source};
-use crate::model::TraceOptions;
-use crate::pipeline::{Forward, ForwardRequest, Output, Request};
-use crate::{Error, GenerationConfig, Result};
-
-/// A sentence with its translation, and where both stand.
-struct Pair {
-    /// Of which text.
-    text: usize,
-    source: String,
-    target: String,
-    /// Bytes before them.
-    source_at: usize,
-    target_at: usize,
-}
+use crate::pipeline::{Output, Request};
+use crate::tokenizer::Tokenizer;
+use crate::{GenerationConfig, Result};
 
 impl Translator<'_> {
     /// Translates markup: its tags stay, each once, around what comes from what they were around. The output has no tokens.
     ///
-    /// Elements are placed by the decoder's cross-attention (the mean over layers and heads), for which a text with tags goes
-    /// through the model once more.
+    /// Elements are placed by the decoder's cross-attention while it chose each token, the mean over layers and heads.
     ///
     /// # Errors
     /// As [`Translator::translate`].
@@ -81,133 +69,94 @@ impl Translator<'_> {
         template: &Request,
         notes: &mut Vec<String>,
     ) -> Result<Vec<Aligned>> {
-        let done = sources
-            .iter()
-            .map(|source| self.done(&source.text, template));
+        let [plain, marked] = [false, true].map(|alignment| Request {
+            alignment,
+            ..template.clone()
+        });
+        let done = sources.iter().map(|source| {
+            let template = if source.is_marked { &marked } else { &plain };
+            self.done(&source.text, template)
+        });
         let done: Vec<_> = done.collect();
         let done: Vec<_> = stream::iter(done).buffered(TOGETHER).try_collect().await?;
-        let mut translations = Vec::new();
-        let mut pairs = Vec::new();
-        for (text, (source, (done, more))) in sources.iter().zip(done).enumerate() {
+        let aligned = done.into_iter().map(|(done, more)| {
             notes.extend(more);
-            let mut aligned = Aligned::default();
-            let mut source_at = 0;
-            for part in done {
-                let target_at = aligned.text.len();
-                let length = match part {
-                    Done::Kept(kept) => {
-                        aligned.text.push_str(&kept);
-                        aligned.links.push(Link {
-                            target: target_at..aligned.text.len(),
-                            source: source_at..source_at + kept.len(),
-                        });
-                        kept.len()
-                    }
-                    Done::Outputs(length, outputs) => {
-                        let best = outputs.into_iter().next().and_then(|output| output.text);
-                        let target = best.unwrap_or_default();
-                        aligned.text.push_str(&target);
-                        if source.is_marked && !target.is_empty() {
-                            pairs.push(Pair {
-                                text,
-                                source: source.text[source_at..source_at + length].to_owned(),
-                                target,
-                                source_at,
-                                target_at,
-                            });
-                        }
-                        length
-                    }
-                };
-                source_at += length;
+            let links = linked(&done);
+            let best = joined(done).into_iter().next();
+            Aligned {
+                text: best.and_then(|output| output.text).unwrap_or_default(),
+                links,
             }
-            translations.push(aligned);
-        }
-        for (text, links) in self.links(&pairs)? {
-            translations[text].links.extend(links);
-        }
-        for aligned in &mut translations {
-            aligned.links.sort_by_key(|link| link.target.start);
-        }
-        Ok(translations)
+        });
+        Ok(aligned.collect())
     }
 
-    /// The links of each pair, with its text.
-    fn links(&self, pairs: &[Pair]) -> Result<Vec<(usize, Vec<Link>)>> {
-        let requests = pairs
-            .iter()
-            .map(|pair| {
-                Ok(ForwardRequest {
-                    input_ids: self.encode(&pair.source)?,
-                    labels: Some(ids(self.offsets(&pair.target)?)),
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let trace = TraceOptions {
-            hidden_states: false,
-            attentions: true,
+    /// Each token of an output from the token of the source that it attended to most, neither of the prefix nor `</s>`.
+    pub(super) fn links(&self, source: &str, output: &Output) -> Result<Vec<Link>> {
+        let (Some(alignment), Some(tokenizer)) = (&output.alignment, self.pipeline.tokenizer())
+        else {
+            return Ok(Vec::new());
         };
-        let mut links = Vec::new();
-        let mut outcome = Ok(());
-        self.pipeline
-            .forward_each(&requests, trace, &mut |index, forward| {
-                let of_pair = forward.and_then(|forward| self.links_of(&pairs[index], &forward));
-                match of_pair {
-                    Ok(of_pair) => links.push((pairs[index].text, of_pair)),
-                    Err(error) => outcome = Err(error),
-                }
-                if outcome.is_ok() {
-                    std::ops::ControlFlow::Continue(())
-                } else {
-                    std::ops::ControlFlow::Break(())
-                }
-            });
-        outcome.map(|()| links)
-    }
-
-    /// Each token of the translation from the token of the source that it attends to most, neither the prefix nor `</s>`.
-    fn links_of(&self, pair: &Pair, forward: &Forward) -> Result<Vec<Link>> {
-        let sources = self.offsets(&self.prefixed(&pair.source))?;
-        let targets = self.offsets(&pair.target)?;
-        let layers = forward
-            .decoder
-            .as_ref()
-            .map_or(&[][..], |decoder| &decoder.cross_attentions);
-        let attention = Alignment::mean(layers, targets.len(), sources.len());
+        let before = self.prefix.len();
+        let sources = tokenizer.offsets(&self.prefixed(source))?;
         let own: Vec<(usize, Range<usize>)> = sources
             .into_iter()
             .enumerate()
-            .filter(|(_, (_, at))| at.end > self.prefix.len())
-            .map(|(index, (_, at))| {
-                (
-                    index,
-                    at.start.max(self.prefix.len()) - self.prefix.len()..at.end - self.prefix.len(),
-                )
-            })
+            .filter(|(_, (_, at))| at.end > before)
+            .map(|(index, (_, at))| (index, at.start.max(before) - before..at.end - before))
             .collect();
+        let text = output.text.as_deref().unwrap_or_default();
+        let targets = written(tokenizer, &output.token_ids, text)?;
         let links = targets
             .into_iter()
-            .zip(attention.rows())
-            .filter_map(|((_, target), row)| {
+            .zip(alignment.rows())
+            .filter_map(|(target, row)| {
+                let weight = |index: usize| row.get(index).copied().unwrap_or_default();
                 let (_, source) = own
                     .iter()
-                    .max_by(|(a, _), (b, _)| row[*a].total_cmp(&row[*b]))?;
+                    .max_by(|(a, _), (b, _)| weight(*a).total_cmp(&weight(*b)))?;
                 (!target.is_empty()).then(|| Link {
-                    target: target.start + pair.target_at..target.end + pair.target_at,
-                    source: source.start + pair.source_at..source.end + pair.source_at,
+                    target,
+                    source: source.clone(),
                 })
             });
         Ok(links.collect())
     }
-
-    fn offsets(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
-        match self.pipeline.tokenizer() {
-            Some(tokenizer) => tokenizer.offsets(text),
-            None => Err(Error::Stopped),
-        }
-    }
 }
 
-fn ids(tokens: Vec<(u32, Range<usize>)>) -> Vec<u32> {
-    tokens.into_iter().map(|(id, _)| id).collect()
+/// What of a text each of its tokens wrote.
+fn written(tokenizer: &Tokenizer, ids: &[u32], text: &str) -> Result<Vec<Range<usize>>> {
+    let mut written = Vec::new();
+    let mut end = 0;
+    for count in 1..=ids.len() {
+        // Of a character whose bytes are not all there, nothing is.
+        let so_far = tokenizer.decode(&ids[..count], true)?;
+        let same = text.char_indices().zip(so_far.chars());
+        let same = same.take_while(|((_, a), b)| a == b).last();
+        let until = same.map_or(0, |((at, c), _)| at + c.len_utf8()).max(end);
+        written.push(end..until);
+        end = until;
+    }
+    Ok(written)
+}
+
+/// What of a whole, put together of its parts, comes from where.
+pub(super) fn linked(parts: &[Done]) -> Vec<Link> {
+    let (mut source, mut target) = (0, 0);
+    let mut links = Vec::new();
+    for part in parts {
+        let length = part.text().len();
+        match &part.what {
+            What::Kept(_) => links.push(Link {
+                target: target..target + length,
+                source: source..source + part.source,
+            }),
+            What::Outputs(_, of_part) => links.extend(of_part.iter().map(|link| Link {
+                target: link.target.start + target..link.target.end + target,
+                source: link.source.start + source..link.source.end + source,
+            })),
+        }
+        (source, target) = (source + part.source, target + length);
+    }
+    links
 }

@@ -23,6 +23,7 @@ use self::cut::Part;
 use self::output::joined;
 use self::sentence::Sentence;
 use crate::language::Language;
+use crate::markup::Link;
 use crate::pipeline::{Output, Pipeline, Request};
 use crate::text::{Glossary, Newlines, Piece};
 use crate::{Error, GenerationConfig, Result};
@@ -214,7 +215,7 @@ impl<'p> Translator<'p> {
         template: &Request,
     ) -> Result<(Vec<Done>, Vec<String>)> {
         let text = match piece {
-            Piece::Kept(text) => return Ok((vec![Done::Kept(text.to_owned())], Vec::new())),
+            Piece::Kept(text) => return Ok((vec![Done::kept(text)], Vec::new())),
             Piece::Sentence(text) => text,
         };
         let (parts, note) = self.parts(text, is_whole)?;
@@ -226,11 +227,15 @@ impl<'p> Translator<'p> {
 
     async fn part(&self, part: Part<'_>, template: &Request) -> Result<(Vec<Done>, Vec<String>)> {
         match part {
-            Part::Kept(text) => Ok((vec![Done::Kept(text.to_owned())], Vec::new())),
+            Part::Kept(text) => Ok((vec![Done::kept(text)], Vec::new())),
             Part::Sentence(text, ids) => {
                 let sentence = Sentence::begin(self, text, ids, template).await?;
-                let (outputs, notes) = sentence.outputs().await?;
-                Ok((vec![Done::Outputs(text.len(), outputs)], notes))
+                let translated = sentence.translated().await?;
+                let done = Done {
+                    source: text.len(),
+                    what: What::Outputs(translated.outputs, translated.links),
+                };
+                Ok((vec![done], translated.notes))
             }
         }
     }
@@ -313,8 +318,34 @@ async fn all(
 }
 
 /// What became of a part.
-enum Done {
+struct Done {
+    /// Its bytes in the source.
+    source: usize,
+    what: What,
+}
+
+enum What {
     Kept(String),
-    /// The bytes of the source, and what it is in the other language.
-    Outputs(usize, Vec<Output>),
+    /// What it is in the other language, and what of the best comes from where, as far as that was asked for.
+    Outputs(Vec<Output>, Vec<Link>),
+}
+
+impl Done {
+    fn kept(text: &str) -> Done {
+        Done {
+            source: text.len(),
+            what: What::Kept(text.to_owned()),
+        }
+    }
+
+    /// What is best.
+    fn text(&self) -> &str {
+        match &self.what {
+            What::Kept(text) => text,
+            What::Outputs(outputs, _) => {
+                let best = outputs.first().and_then(|output| output.text.as_deref());
+                best.unwrap_or_default()
+            }
+        }
+    }
 }

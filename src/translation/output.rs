@@ -1,23 +1,23 @@
 //! Outputs of a text out of those of its sentences.
 
-use super::Done;
+use super::{Done, What};
 use crate::pipeline::Output;
 
 /// The outputs of the whole: the best of each sentence together, the second best together, and so on. The last of a sentence
 /// that has fewer than another stands in for those that it lacks.
 pub fn joined(parts: Vec<Done>) -> Vec<Output> {
-    let sentences = parts.iter().filter_map(|part| match part {
-        Done::Outputs(_, outputs) => Some(outputs.len()),
-        Done::Kept(_) => None,
+    let sentences = parts.iter().filter_map(|part| match &part.what {
+        What::Outputs(outputs, _) => Some(outputs.len()),
+        What::Kept(_) => None,
     });
     let (count, sentences) = (sentences.clone().max().unwrap_or(1), sentences.count());
     (0..count)
         .map(|index| {
             let mut whole = Output::of_text(String::new());
             for part in &parts {
-                match part {
-                    Done::Kept(text) => push(&mut whole.text, text),
-                    Done::Outputs(_, outputs) => {
+                match &part.what {
+                    What::Kept(text) => push(&mut whole.text, text),
+                    What::Outputs(outputs, _) => {
                         let Some(output) = outputs.get(index).or(outputs.last()) else {
                             continue;
                         };

@@ -4,12 +4,14 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use pollster::block_on;
 
 use super::admission::UnderWay;
+use super::aligned::linked;
 use super::output::joined;
-use super::{Done, TOGETHER, Translator};
+use super::{Done, TOGETHER, Translator, What};
 use crate::Result;
+use crate::markup::Link;
 use crate::pipeline::{Output, Request};
 use crate::text::{
-    Names, Protected, are_kept, around, has_letters, is_runaway, protected, put_back,
+    Masked, Names, Protected, are_kept, around, has_letters, is_runaway, protected, put_back,
     with_stand_ins,
 };
 
@@ -27,12 +29,22 @@ pub struct Sentence<'t> {
     under_way: UnderWay,
 }
 
+/// A sentence in the other language.
+pub struct Translated {
+    /// Best first; all of them have all that is protected.
+    pub outputs: Vec<Output>,
+    /// What of the best comes from where, as far as that was asked for.
+    pub links: Vec<Link>,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+}
+
 /// Ways to hand protected stretches through, in the order in which they are tried.
 enum Attempt {
     /// The model copies them.
     Plain,
-    /// It copies these names in their places.
-    StandIns(Names, Vec<(String, String)>),
+    /// It copies names in their places.
+    StandIns(Names, Masked),
 }
 
 impl<'t> Sentence<'t> {
@@ -48,9 +60,9 @@ impl<'t> Sentence<'t> {
         let mut source = ids;
         // What the vocabulary cannot spell need not be tried.
         if !protected.iter().all(|one| can_spell(translator, one)) {
-            let (masked, names) = with_stand_ins(text, &protected, Names::Numbers);
-            source = translator.encode(&masked)?;
-            attempt = Attempt::StandIns(Names::Numbers, names);
+            let masked = with_stand_ins(text, &protected, Names::Numbers);
+            source = translator.encode(&masked.text)?;
+            attempt = Attempt::StandIns(Names::Numbers, masked);
         }
         let under_way = submit(translator, source.clone(), template).await?;
         Ok(Sentence {
@@ -64,8 +76,8 @@ impl<'t> Sentence<'t> {
         })
     }
 
-    /// Waits for the outputs, best first, all of which have all that is protected; and what a reader should know.
-    pub async fn outputs(self) -> Result<(Vec<Output>, Vec<String>)> {
+    /// Waits for it.
+    pub async fn translated(self) -> Result<Translated> {
         let Sentence {
             translator,
             text,
@@ -80,40 +92,37 @@ impl<'t> Sentence<'t> {
             let outputs = under_way.outputs().await?;
             let (outputs, note) = calm(translator, &template, &source, outputs, &text).await?;
             notes.extend(note);
-            if protected.is_empty() {
-                return Ok((outputs, notes));
-            }
-            let given: Option<Vec<Output>> = outputs
-                .into_iter()
-                .map(|output| {
-                    let text = output.text.as_deref().unwrap_or_default();
-                    let text = match &attempt {
-                        Attempt::Plain => text.to_owned(),
-                        Attempt::StandIns(_, names) => put_back(text, names)?,
-                    };
-                    are_kept(&protected, &text).then_some(Output {
-                        text: Some(text),
-                        ..output
-                    })
-                })
-                .collect();
-            if let Some(given) = given {
-                return Ok((given, notes));
+            let read = match &attempt {
+                Attempt::Plain => &text,
+                Attempt::StandIns(_, masked) => &masked.text,
+            };
+            let links = match outputs.first() {
+                Some(best) => translator.links(read, best)?,
+                None => Vec::new(),
+            };
+            if let Some((outputs, links)) = attempt.given(outputs, links, &protected) {
+                return Ok(Translated {
+                    outputs,
+                    links,
+                    notes,
+                });
             }
             let names = match attempt {
                 Attempt::Plain => Names::Numbers,
                 Attempt::StandIns(Names::Numbers, _) => Names::Letters,
                 Attempt::StandIns(Names::Letters, _) => {
-                    let (outputs, more) =
-                        go_round(translator, &text, &protected, &template).await?;
-                    notes.extend(more);
-                    return Ok((outputs, notes));
+                    let mut translated = go_round(translator, &text, &protected, &template).await?;
+                    notes.append(&mut translated.notes);
+                    return Ok(Translated {
+                        notes,
+                        ..translated
+                    });
                 }
             };
-            let (masked, pairs) = with_stand_ins(&text, &protected, names);
-            source = translator.encode(&masked)?;
+            let masked = with_stand_ins(&text, &protected, names);
+            source = translator.encode(&masked.text)?;
             under_way = submit(translator, source.clone(), &template).await?;
-            attempt = Attempt::StandIns(names, pairs);
+            attempt = Attempt::StandIns(names, masked);
         }
     }
 
@@ -123,10 +132,52 @@ impl<'t> Sentence<'t> {
             self.under_way.pending.stream(sink)?;
             return Ok(Vec::new());
         }
-        let (outputs, notes) = block_on(self.outputs())?;
-        let best = outputs.first().and_then(|output| output.text.as_deref());
-        sink(best.unwrap_or_default())?;
-        Ok(notes)
+        let translated = block_on(self.translated())?;
+        let best = translated.outputs.first();
+        sink(
+            best.and_then(|output| output.text.as_deref())
+                .unwrap_or_default(),
+        )?;
+        Ok(translated.notes)
+    }
+}
+
+impl Attempt {
+    /// The outputs and links with all that is protected in its place, if it is all there.
+    fn given(
+        &self,
+        outputs: Vec<Output>,
+        mut links: Vec<Link>,
+        protected: &[Protected],
+    ) -> Option<(Vec<Output>, Vec<Link>)> {
+        if protected.is_empty() {
+            return Some((outputs, links));
+        }
+        let mut given = Vec::new();
+        for output in outputs {
+            let text = output.text.as_deref().unwrap_or_default();
+            let text = match self {
+                Attempt::Plain => text.to_owned(),
+                Attempt::StandIns(_, masked) => {
+                    let (text, moved) = put_back(text, &masked.names)?;
+                    if given.is_empty() {
+                        for link in &mut links {
+                            link.target = moved.range(link.target.clone());
+                            link.source = masked.moved.range(link.source.clone());
+                        }
+                    }
+                    text
+                }
+            };
+            if !are_kept(protected, &text) {
+                return None;
+            }
+            given.push(Output {
+                text: Some(text),
+                ..output
+            });
+        }
+        Some((given, links))
     }
 }
 
@@ -160,7 +211,7 @@ async fn go_round(
     text: &str,
     protected: &[Protected],
     template: &Request,
-) -> Result<(Vec<Output>, Vec<String>)> {
+) -> Result<Translated> {
     let (parts, between) = around(text, protected);
     let parts: Vec<_> = parts
         .into_iter()
@@ -171,10 +222,17 @@ async fn go_round(
     let (mut done, mut notes) = (Vec::new(), Vec::new());
     for (part, note) in parts {
         done.extend(part);
-        done.extend(between.next().map(Done::Kept));
+        done.extend(between.next().map(|(source, becomes)| Done {
+            source,
+            what: What::Kept(becomes),
+        }));
         notes.extend(note);
     }
-    Ok((joined(done), notes))
+    Ok(Translated {
+        links: linked(&done),
+        outputs: joined(done),
+        notes,
+    })
 }
 
 /// A part of a sentence by itself.
@@ -185,16 +243,21 @@ async fn alone(
 ) -> Result<([Done; 3], Option<String>)> {
     let core = part.trim();
     let (start, rest) = part.split_at(part.len() - part.trim_start().len());
-    let (mut done, mut note) = (Done::Kept(core.to_owned()), None);
+    let (mut done, mut note) = (Done::kept(core), None);
     if has_letters(core) {
         let source = translator.encode(core)?;
         let under_way = submit(translator, source.clone(), template).await?;
         let outputs = under_way.outputs().await?;
         let (outputs, of_it) = calm(translator, template, &source, outputs, core).await?;
-        (done, note) = (Done::Outputs(core.len(), outputs), of_it);
+        let links = match outputs.first() {
+            Some(best) => translator.links(core, best)?,
+            None => Vec::new(),
+        };
+        done.what = What::Outputs(outputs, links);
+        note = of_it;
     }
-    let kept = |text: &str| Done::Kept(text.to_owned());
-    Ok(([kept(start), done, kept(&rest[core.len()..])], note))
+    let after = Done::kept(&rest[core.len()..]);
+    Ok(([Done::kept(start), done, after], note))
 }
 
 /// The outputs, unless the best of them is a runaway: then those of a second try that may not repeat itself nor be much

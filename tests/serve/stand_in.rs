@@ -183,10 +183,8 @@ impl Drop for Gone {
 
 fn done(pieces: Vec<String>, texts: Vec<String>) -> Running {
     let output = |text: String| Output {
-        text: Some(text),
         token_ids: vec![7, 1],
-        score: None,
-        token_logprobs: None,
+        ..Output::of_text(text)
     };
     let tokens = pieces.into_iter().enumerate();
     let tokens = tokens.map(|(token, text)| Progress::Token {

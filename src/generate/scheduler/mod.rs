@@ -9,10 +9,10 @@ use std::time::Instant;
 use super::queue::{Queue, Slots, Ticket};
 use super::request::{Output, Request};
 use super::running::{
-    MAX_THREADS, PARALLEL_FROM, Running, advance, check_logits, check_ranked, check_tokens,
-    ranking_of, searches,
+    MAX_THREADS, PARALLEL_FROM, Running, advance, check_attended, check_logits, check_ranked,
+    check_tokens, ranking_of, searches,
 };
-use super::{StepDecoder, StepResult, StepRow};
+use super::{Attended, StepDecoder, StepResult, StepRow};
 use crate::{Error, Result};
 
 /// What becomes of a request.
@@ -66,6 +66,8 @@ pub struct Scheduler {
     under_way: usize,
     /// Rows of the present step.
     rows: Vec<StepRow>,
+    /// Whether any of them wants to know what it attends to.
+    attends: bool,
     /// Whether nobody who waits can enter until somebody leaves.
     is_blocked: bool,
     /// While it is looked for who is to blame for a failure: how many run together.
@@ -88,6 +90,7 @@ impl Scheduler {
             slots: Slots::default(),
             under_way: 0,
             rows: Vec::new(),
+            attends: false,
             is_blocked: false,
             together: usize::MAX,
             scratch: vec![Vec::new(); threads.min(MAX_THREADS)],
@@ -192,6 +195,9 @@ impl Scheduler {
                 active.search.push_rows(&mut self.rows);
                 active.rows = first..self.rows.len();
             }
+            let attends = self.undone().any(|active| active.search.attends());
+            self.attends = attends;
+            decoder.attend(attends)?;
             let steps = self.greedy_steps(0, decoder.greedy_steps());
             if steps == 0 {
                 return self.choose(decoder, tell);
@@ -205,23 +211,29 @@ impl Scheduler {
     /// A step whose results searches choose from.
     fn choose(&mut self, decoder: &mut dyn StepDecoder, tell: Tell<'_>) -> Result<()> {
         let (rows, vocab_size) = (self.rows.len(), self.vocab_size);
-        if let Some(count) = self.candidates(decoder.ranks()) {
-            let ranking = decoder.step_ranked(&self.rows, count)?;
-            check_ranked(ranking.rows(), rows)?;
-            self.advance(1, &|rows| ranking_of(ranking, rows, vocab_size), tell);
-        } else {
-            let logits = decoder.step(&self.rows)?;
-            check_logits(logits.len(), rows, vocab_size)?;
-            let threads = if logits.len() < PARALLEL_FROM {
-                1
-            } else {
-                self.scratch.len()
-            };
-            let logits_of = |rows: &Range<usize>| {
-                let logits = &logits[rows.start * vocab_size..rows.end * vocab_size];
-                Ok(StepResult::Logits(logits))
-            };
-            self.advance(threads, &logits_of, tell);
+        let count = self.candidates(decoder.ranks());
+        let (result, attended) = decoder.step_attended(&self.rows, count)?;
+        check_attended(attended, rows, self.attends)?;
+        match result {
+            StepResult::Ranked(ranking) => {
+                check_ranked(ranking.rows(), rows)?;
+                let ranking_of = |rows: &_| ranking_of(ranking, rows, vocab_size);
+                self.advance(1, &ranking_of, attended, tell);
+            }
+            StepResult::Logits(logits) => {
+                check_logits(logits.len(), rows, vocab_size)?;
+                let threads = if logits.len() < PARALLEL_FROM {
+                    1
+                } else {
+                    self.scratch.len()
+                };
+                let logits_of = |rows: &Range<usize>| {
+                    let logits = &logits[rows.start * vocab_size..rows.end * vocab_size];
+                    Ok(StepResult::Logits(logits))
+                };
+                self.advance(threads, &logits_of, attended, tell);
+            }
+            StepResult::Argmax(_) => return Err(Error::Gpu("a step chose by itself".into())),
         }
         Ok(())
     }
@@ -243,8 +255,12 @@ impl Scheduler {
         decoder.finish_greedy(&mut tokens)?;
         let rows = self.rows.len();
         check_tokens(tokens.len(), steps * rows)?;
-        for tokens in tokens.chunks_exact(rows) {
-            self.advance(1, &|rows| Ok(StepResult::Argmax(tokens[rows.start])), tell);
+        let attended = decoder.attended();
+        check_attended(attended, steps * rows, self.attends)?;
+        for (step, tokens) in tokens.chunks_exact(rows).enumerate() {
+            let attended = attended.of_rows(&(step * rows..(step + 1) * rows));
+            let token_of = |rows: &Range<usize>| Ok(StepResult::Argmax(tokens[rows.start]));
+            self.advance(1, &token_of, attended, tell);
         }
         // The run under way is given up where nobody needs it.
         self.under_way = if self.undone().next().is_none() {
@@ -291,9 +307,11 @@ impl Scheduler {
         &mut self,
         threads: usize,
         result_of: &(impl Fn(&Range<usize>) -> Result<StepResult<'r>> + Sync),
+        attended: Attended<'r>,
         tell: Tell<'_>,
     ) {
-        advance(&mut self.running, &mut self.scratch[..threads], result_of);
+        let scratch = &mut self.scratch[..threads];
+        advance(&mut self.running, scratch, result_of, attended);
         let mut failed = Vec::new();
         for active in &mut self.running {
             let (Some(advanced), Some(held)) =
