@@ -7,7 +7,6 @@ use axum::extract::{Request, State};
 use serde_json::{Value, json};
 
 use super::incoming::Incoming;
-use super::libre::caller;
 use super::refusal::Refusal;
 use super::request::check;
 use super::service::Service;
@@ -22,7 +21,7 @@ pub async fn align(
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
     let incoming = Incoming::read(request, &service.settings).await?;
-    let caller = caller(&service, &incoming)?;
+    let caller = service.caller(&incoming)?;
     let (from, to) = (incoming.needed("from")?, incoming.needed("to")?);
     let (text, translation) = (incoming.needed("text")?, incoming.needed("translation")?);
     for text in [&text, &translation] {

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::incoming::Incoming;
 use super::languages::Known;
-use super::libre::caller;
 use super::refusal::Refusal;
 use super::request;
 use super::service::{Caller, Service};
@@ -43,7 +42,7 @@ pub fn refuse(refusal: &Refusal) -> (StatusCode, Value) {
 /// `POST /v2/translate`
 pub async fn translate(State(service): State<Arc<Service>>, request: Request) -> Answer {
     let incoming = Incoming::read(request, &service.settings).await?;
-    let caller = caller(&service, &incoming)?;
+    let caller = service.caller(&incoming)?;
     let (texts, _) = incoming.texts("text")?;
     if texts.is_empty() {
         return Err(Refusal::Missing("text"));
@@ -157,7 +156,7 @@ pub fn base(code: &str) -> String {
 /// `GET` and `POST /v2/languages`
 pub async fn languages(State(service): State<Arc<Service>>, request: Request) -> Answer {
     let incoming = Incoming::read(request, &service.settings).await?;
-    caller(&service, &incoming)?;
+    service.caller(&incoming)?;
     let is_target = match incoming.text("type")?.as_deref() {
         None | Some("source") => false,
         Some("target") => true,
@@ -202,7 +201,7 @@ pub async fn languages(State(service): State<Arc<Service>>, request: Request) ->
 /// `GET` and `POST /v2/usage`
 pub async fn usage(State(service): State<Arc<Service>>, request: Request) -> Answer {
     let incoming = Incoming::read(request, &service.settings).await?;
-    let key = caller(&service, &incoming)?;
+    let key = service.caller(&incoming)?;
     let count = key.as_ref().map_or(0, |key| key.used());
     let limit = key.and_then(|key| key.quota);
     Ok(Json(json!({

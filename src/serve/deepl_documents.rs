@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use super::deepl::{check_formality, named_glossary};
 use super::files::{Job, secret};
 use super::incoming::Incoming;
-use super::libre::caller;
 use super::refusal::Refusal;
 use super::service::{Caller, Service};
 
@@ -76,7 +75,7 @@ pub async fn upload(
         return Err(Refusal::Disabled("Files translation"));
     }
     let incoming = Incoming::read(request, &service.settings).await?;
-    let caller = caller(&service, &incoming)?;
+    let caller = service.caller(&incoming)?;
     let mut file = incoming.file("file")?;
     if let Some(name) = incoming.text("filename")? {
         file.name = name;
@@ -141,7 +140,7 @@ async fn find<T>(
     take: impl FnOnce(&mut HashMap<String, Document>) -> T,
 ) -> Result<T, Refusal> {
     let incoming = Incoming::read(request, &service.settings).await?;
-    caller(service, &incoming)?;
+    service.caller(&incoming)?;
     let key = incoming.needed("document_key")?;
     service.documents.with(|all| match all.get(id) {
         Some(document) if document.key == key => Ok(take(all)),

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::deepl::base;
 use super::files::secret;
 use super::incoming::Incoming;
-use super::libre::caller;
 use super::refusal::Refusal;
 use super::service::{Caller, Service};
 use crate::text::Glossary as Terms;
@@ -100,7 +99,7 @@ pub async fn create(
     request: Request,
 ) -> Result<Response, Refusal> {
     let incoming = Incoming::read(request, &service.settings).await?;
-    let caller = caller(&service, &incoming)?;
+    let caller = service.caller(&incoming)?;
     service.allow(&incoming, &caller, 1)?;
     let name = incoming.needed("name")?;
     let (source, target) = (
@@ -212,14 +211,14 @@ pub async fn list(
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
     let incoming = Incoming::read(request, &service.settings).await?;
-    let own = service.glossaries.of(&caller(&service, &incoming)?);
+    let own = service.glossaries.of(&service.caller(&incoming)?);
     let all: Value = own.iter().map(|glossary| glossary.describe()).collect();
     Ok(Json(json!({"glossaries": all})))
 }
 
 async fn named(service: &Service, id: &str, request: Request) -> Result<Arc<Glossary>, Refusal> {
     let incoming = Incoming::read(request, &service.settings).await?;
-    let caller = caller(service, &incoming)?;
+    let caller = service.caller(&incoming)?;
     service.glossaries.get(id, &caller).ok_or(Refusal::NotFound)
 }
 
@@ -267,7 +266,7 @@ pub async fn pairs(
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
     let incoming = Incoming::read(request, &service.settings).await?;
-    caller(&service, &incoming)?;
+    service.caller(&incoming)?;
     let languages = &service.loaded()?.languages;
     let mut pairs = Vec::new();
     for from in languages.all() {

@@ -12,7 +12,6 @@ use futures_util::{Stream, StreamExt};
 use serde_json::{Map, Value, json};
 
 use super::incoming::Incoming;
-use super::libre::caller;
 use super::refusal::Refusal;
 use super::request::metered;
 use super::service::Service;
@@ -30,7 +29,7 @@ pub async fn generate(
     if !incoming.is_json {
         return Err(Refusal::NotJson);
     }
-    let caller = caller(&service, &incoming)?;
+    let caller = service.caller(&incoming)?;
     service.allow(&incoming, &caller, 1)?;
     let mut fields = incoming.into_object();
     fields.remove("api_key");

@@ -7,7 +7,6 @@ use axum::extract::{Request, State};
 use serde_json::{Value, json};
 
 use super::incoming::Incoming;
-use super::libre::caller;
 use super::refusal::Refusal;
 use super::request;
 use super::service::Service;
@@ -18,7 +17,7 @@ pub async fn translate(
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
     let incoming = Incoming::read(request, &service.settings).await?;
-    let caller = caller(&service, &incoming)?;
+    let caller = service.caller(&incoming)?;
     let (texts, _) = incoming.texts("text_list")?;
     if texts.is_empty() {
         return Err(Refusal::Missing("text_list"));

@@ -86,6 +86,23 @@ impl Incoming {
         self.text(name)?.ok_or(Refusal::Missing(name))
     }
 
+    /// The key, by any of the ways in which clients give one.
+    pub fn key(&self) -> Result<Option<String>, Refusal> {
+        for name in ["api_key", "auth_key"] {
+            if let Some(key) = self.text(name)? {
+                return Ok(Some(key));
+            }
+        }
+        let header = self.headers.get(header::AUTHORIZATION);
+        Ok(header.and_then(|value| {
+            let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+            let schemes = ["bearer", "deepl-auth-key"];
+            let is_known = schemes.contains(&scheme.to_ascii_lowercase().as_str());
+            let key = key.trim();
+            (is_known && !key.is_empty()).then(|| key.to_owned())
+        }))
+    }
+
     /// A list in JSON, or a field that comes once or more often: its texts, and whether they are a list.
     pub fn texts(&self, name: &'static str) -> Result<(Vec<String>, bool), Refusal> {
         let not_text = || Refusal::NotText(name);

@@ -10,7 +10,7 @@ use super::incoming::Incoming;
 use super::languages::Detected;
 use super::refusal::Refusal;
 use super::request;
-use super::service::{Caller, Service};
+use super::service::Service;
 use crate::markup;
 use crate::text::Newlines;
 use crate::translation::Splitting;
@@ -20,26 +20,11 @@ type Answer = Result<Json<Value>, Refusal>;
 /// Alternatives where no limit is set: each is a beam.
 const MOST_ALTERNATIVES: usize = 100;
 
-/// Who asks, by any of the ways in which clients give keys.
-pub fn caller(service: &Service, incoming: &Incoming) -> Result<Caller, Refusal> {
-    let header = incoming.headers.get("authorization");
-    let header = header.and_then(|value| {
-        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-        let is_known = ["bearer", "deepl-auth-key"].contains(&scheme.to_ascii_lowercase().as_str());
-        is_known.then(|| key.trim().to_owned())
-    });
-    let field = match incoming.text("api_key")? {
-        Some(key) => Some(key),
-        None => incoming.text("auth_key")?,
-    };
-    service.caller(field.or(header).as_deref())
-}
-
 /// `POST /translate`
 pub async fn translate(State(service): State<Arc<Service>>, request: Request) -> Answer {
     let settings = &service.settings;
     let incoming = Incoming::read(request, settings).await?;
-    let caller = caller(&service, &incoming)?;
+    let caller = service.caller(&incoming)?;
     let (texts, is_list) = incoming.texts("q")?;
     if texts.is_empty() || (!is_list && texts[0].is_empty()) {
         return Err(Refusal::Missing("q"));
@@ -106,7 +91,7 @@ fn language(detected: &Detected) -> Value {
 /// `POST /detect`
 pub async fn detect(State(service): State<Arc<Service>>, request: Request) -> Answer {
     let incoming = Incoming::read(request, &service.settings).await?;
-    let caller = caller(&service, &incoming)?;
+    let caller = service.caller(&incoming)?;
     let (texts, _) = incoming.texts("q")?;
     if texts.iter().all(String::is_empty) {
         return Err(Refusal::Missing("q"));

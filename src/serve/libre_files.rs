@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use super::files::{Job, secret};
 use super::incoming::Incoming;
-use super::libre::caller;
 use super::refusal::Refusal;
 use super::service::Service;
 
@@ -25,7 +24,7 @@ pub async fn translate(
         return Err(DISABLED);
     }
     let incoming = Incoming::read(request, &service.settings).await?;
-    let caller = caller(&service, &incoming)?;
+    let caller = service.caller(&incoming)?;
     let file = incoming.file("file")?;
     let source = incoming.needed("source")?;
     let target = incoming.needed("target")?;

@@ -122,14 +122,14 @@ impl Service {
         }
     }
 
-    /// Who asks, by the key that came in LibreTranslate's or DeepL's way.
-    pub fn caller(&self, given: Option<&str>) -> Result<Caller, Refusal> {
+    /// Who asks.
+    pub fn caller(&self, incoming: &Incoming) -> Result<Caller, Refusal> {
+        let given = incoming.key()?;
         if !self.keys.are_needed() {
             return Ok(None);
         }
-        let given = given.filter(|key| !key.is_empty());
         let key = given.ok_or(Refusal::KeyNeeded)?;
-        self.keys.find(key).map(Some).ok_or(Refusal::WrongKey)
+        self.keys.find(&key).map(Some).ok_or(Refusal::WrongKey)
     }
 
     /// Lets a caller have so many texts, if it has not had too many in the last minute.
