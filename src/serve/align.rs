@@ -33,13 +33,9 @@ pub async fn align(
     check(std::slice::from_ref(&text), &service.settings)?;
     service.allow(&incoming, &caller, 1)?;
     let loaded = service.loaded()?;
-    let find = |code: &String| {
-        let known = loaded.languages.find(code);
-        known.ok_or_else(|| Refusal::Language(code.clone()))
-    };
     let pair = Pair {
-        from: find(&from)?.code.clone(),
-        to: find(&to)?.code.clone(),
+        from: loaded.languages.find(&from)?.code.clone(),
+        to: loaded.languages.find(&to)?.code.clone(),
     };
     let translate = loaded.translate.clone();
     // One at a time: those who translate go first.

@@ -86,9 +86,7 @@ pub async fn upload(
     let glossary = named_glossary(&service, &incoming, &caller, source.as_deref(), &target)?;
     let languages = &service.loaded()?.languages;
     for code in source.iter().chain([&target]) {
-        languages
-            .find(code)
-            .ok_or_else(|| Refusal::Language(code.clone()))?;
+        languages.find(code)?;
     }
     let job = Job::new(&file, source, target, glossary)?;
     let characters = job.characters();

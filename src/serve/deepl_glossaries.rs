@@ -108,9 +108,7 @@ pub async fn create(
     );
     let languages = &service.loaded()?.languages;
     for code in [&source, &target] {
-        languages
-            .find(code)
-            .ok_or_else(|| Refusal::Language(code.clone()))?;
+        languages.find(code)?;
     }
     let separator = match incoming.text("entries_format")?.as_deref() {
         None | Some("tsv") => '\t',

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use whatlang::{Detector, Lang};
 
+use super::refusal::Refusal;
 use crate::language::Language;
 
 /// The languages that there are models for.
@@ -84,9 +85,9 @@ impl Languages {
     }
 
     /// The language that a code in any case means, with a region or without.
-    pub fn find(&self, code: &str) -> Option<&Known> {
+    pub fn find(&self, code: &str) -> Result<&Known, Refusal> {
         let codes = self.all.iter().map(|known| (known, known.code.as_str()));
-        Language::choose(code, codes)
+        Language::choose(code, codes).ok_or_else(|| Refusal::Language(code.to_owned()))
     }
 
     /// Whether there is a model for the pair.
@@ -194,7 +195,7 @@ mod tests {
             assert_eq!(languages.find(code).unwrap().code, found, "{code}");
         }
         for code in ["fr", "", "xx", "auto", "zh"] {
-            assert!(languages.find(code).is_none(), "{code}");
+            assert!(languages.find(code).is_err(), "{code}");
         }
     }
 

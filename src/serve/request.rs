@@ -93,12 +93,9 @@ impl Request {
 
     /// Out of which language into which, a text each.
     fn ways(&self, languages: &Languages) -> Result<Vec<Way>, Refusal> {
-        let find = |code: &String| {
-            let known = languages.find(code);
-            known.ok_or_else(|| Refusal::Language(code.clone()))
-        };
-        let from = self.source.as_ref().map(find).transpose()?;
-        let to = find(&self.target)?;
+        let from = self.source.as_ref().map(|code| languages.find(code));
+        let from = from.transpose()?;
+        let to = languages.find(&self.target)?;
         if let Some(from) = from {
             let way = Way::new(languages, from, to, None)?;
             return Ok(vec![way; self.texts.len()]);
@@ -106,7 +103,7 @@ impl Request {
         let detected = languages.detect_each(&self.texts).into_iter();
         detected
             .map(|detected| {
-                let from = find(&detected.language)?;
+                let from = languages.find(&detected.language)?;
                 Way::new(languages, from, to, Some(detected))
             })
             .collect()
