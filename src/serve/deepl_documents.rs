@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::deepl::{check_formality, named_glossary};
-use super::files::{Job, secret};
+use super::files::{self, Job, secret};
 use super::incoming::Incoming;
 use super::refusal::Refusal;
 use super::service::{Caller, Service};
@@ -71,9 +71,7 @@ pub async fn upload(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
-    if !service.settings.files {
-        return Err(Refusal::Disabled("Files translation"));
-    }
+    files::check(&service.settings)?;
     let incoming = Incoming::read(request, &service.settings).await?;
     let caller = service.caller(&incoming)?;
     let mut file = incoming.file("file")?;
@@ -89,14 +87,12 @@ pub async fn upload(
         languages.find(code)?;
     }
     let job = Job::new(&file, source, target, glossary)?;
-    let characters = job.characters();
-    let limit = service.settings.char_limit.unwrap_or(usize::MAX);
-    service.allow(&incoming, &caller, characters / limit.max(1))?;
+    service.allow(&incoming, &caller, job.texts(&service.settings))?;
     let (id, key) = (secret()?, secret()?);
     let document = Document {
         key: key.clone(),
         name: job.name.clone(),
-        characters,
+        characters: job.characters(),
         stage: Stage::Translating,
         since: Instant::now(),
     };
@@ -193,15 +189,7 @@ pub async fn result(
             let body = json!({"message": "The document is not ready yet."});
             Ok((StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response())
         }
-        Some((name, Stage::Done(text))) => {
-            let disposition = format!("attachment; filename=\"{name}\"");
-            let headers = [
-                (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
-                (header::CONTENT_DISPOSITION, disposition),
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-            ];
-            Ok((headers, text).into_response())
-        }
+        Some((name, Stage::Done(text))) => Ok(files::attachment(&name, text)),
         Some((_, Stage::Failed(why))) => Err(Refusal::Invalid(why)),
         Some((_, Stage::Translating)) => Err(Refusal::NotFound),
     }

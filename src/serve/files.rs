@@ -2,11 +2,27 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
 use super::incoming::File;
 use super::refusal::Refusal;
 use super::request::Request;
 use super::service::{Caller, Service};
+use super::settings::Settings;
 use crate::text::Glossary;
+
+/// How the names end of files that can be read.
+pub const ENDINGS: [&str; 1] = [".txt"];
+
+/// Refuses where files are not translated.
+pub fn check(settings: &Settings) -> Result<(), Refusal> {
+    match settings.files {
+        true => Ok(()),
+        false => Err(Refusal::Disabled("Files translation")),
+    }
+}
 
 /// A file to be translated.
 pub struct Job {
@@ -29,7 +45,8 @@ impl Job {
         if name.is_empty() {
             return Err(Refusal::EmptyFile);
         }
-        if !name.to_ascii_lowercase().ends_with(".txt") {
+        let lower = name.to_ascii_lowercase();
+        if !ENDINGS.iter().any(|ending| lower.ends_with(ending)) {
             return Err(Refusal::FileFormat);
         }
         let text = std::str::from_utf8(&file.bytes);
@@ -46,6 +63,11 @@ impl Job {
     /// Characters to translate.
     pub fn characters(&self) -> usize {
         self.text.chars().count()
+    }
+
+    /// How many texts it would take to send it as such.
+    pub fn texts(&self, settings: &Settings) -> usize {
+        self.characters() / settings.char_limit.unwrap_or(usize::MAX).max(1)
     }
 
     /// The file's text in the other language. A mark of the byte order stays in front.
@@ -71,6 +93,17 @@ fn safe_name(name: &str) -> String {
     };
     let name: String = last.chars().map(kept).collect();
     name.trim_matches(['.', '_']).to_owned()
+}
+
+/// An answer that is a file, not to be shown but to be kept.
+pub fn attachment(name: &str, content: impl Into<Body>) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, &disposition),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, content.into()).into_response()
 }
 
 /// Something that nobody guesses.

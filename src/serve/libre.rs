@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use serde_json::{Value, json};
 
+use super::files;
 use super::incoming::Incoming;
 use super::languages::Detected;
 use super::refusal::Refusal;
@@ -132,7 +133,7 @@ pub async fn settings(State(service): State<Arc<Service>>) -> Answer {
             },
         },
         "suggestions": false,
-        "supportedFilesFormat": if settings.files { json!([".txt"]) } else { json!([]) },
+        "supportedFilesFormat": if settings.files { &files::ENDINGS[..] } else { &[] },
     })))
 }
 

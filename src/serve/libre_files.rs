@@ -4,25 +4,21 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::files::{Job, secret};
+use super::files::{self, Job, secret};
 use super::incoming::Incoming;
 use super::refusal::Refusal;
 use super::service::Service;
-
-const DISABLED: Refusal = Refusal::Disabled("Files translation");
 
 /// `POST /translate_file`
 pub async fn translate(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
-    if !service.settings.files {
-        return Err(DISABLED);
-    }
+    files::check(&service.settings)?;
     let incoming = Incoming::read(request, &service.settings).await?;
     let caller = service.caller(&incoming)?;
     let file = incoming.file("file")?;
@@ -30,9 +26,7 @@ pub async fn translate(
     let target = incoming.needed("target")?;
     let source = (!source.eq_ignore_ascii_case("auto")).then_some(source);
     let job = Job::new(&file, source, target, None)?;
-    // A file is as many texts as it would take.
-    let limit = service.settings.char_limit.unwrap_or(usize::MAX);
-    service.allow(&incoming, &caller, job.characters() / limit.max(1))?;
+    service.allow(&incoming, &caller, job.texts(&service.settings))?;
     let text = job.run(&service, &caller).await?;
     let name = format!("{}.{}", secret()?, job.name);
     service.downloads.put(name.clone(), text.into());
@@ -56,16 +50,8 @@ pub async fn download(
     State(service): State<Arc<Service>>,
     Path(name): Path<String>,
 ) -> Result<Response, Refusal> {
-    if !service.settings.files {
-        return Err(DISABLED);
-    }
+    files::check(&service.settings)?;
     let bytes = service.downloads.get(&name).ok_or(Refusal::NotFound)?;
     let shown = name.split_once('.').map_or("", |(_, shown)| shown);
-    let disposition = format!("attachment; filename=\"{shown}\"");
-    let headers = [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, disposition),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-    ];
-    Ok((headers, bytes).into_response())
+    Ok(files::attachment(shown, bytes))
 }
