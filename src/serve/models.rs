@@ -224,24 +224,8 @@ impl Translate for Models {
     }
 
     fn gauges(&self) -> Gauges {
-        let mut sum = Gauges::default();
-        for model in &self.models {
-            let one = model.pipeline.engine().gauges();
-            sum.waiting_requests += one.waiting_requests;
-            sum.waiting_tokens += one.waiting_tokens;
-            sum.queue_tokens += one.queue_tokens;
-            sum.running_requests += one.running_requests;
-            sum.running_rows += one.running_rows;
-            sum.pages_in_use += one.pages_in_use;
-            sum.pages += one.pages;
-            sum.tokens += one.tokens;
-            sum.finished += one.finished;
-            sum.failed += one.failed;
-            sum.cancelled += one.cancelled;
-            sum.cancelled_rows += one.cancelled_rows;
-            sum.lost_devices += one.lost_devices;
-        }
-        sum
+        let models = self.models.iter();
+        models.map(|model| model.pipeline.engine().gauges()).sum()
     }
 
     fn is_ready(&self) -> bool {
