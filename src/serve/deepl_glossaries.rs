@@ -1,7 +1,7 @@
 //! DeepL's dialect: glossaries, which are kept in memory, each for the key that it came with.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
@@ -111,8 +111,8 @@ pub async fn create(
         languages.find(code)?;
     }
     let separator = match incoming.text("entries_format")?.as_deref() {
-        None | Some("tsv") => '\t',
-        Some("csv") => ',',
+        None | Some("tsv") => b'\t',
+        Some("csv") => b',',
         Some(_) => {
             return Err(Refusal::Invalid(
                 "Value for 'entries_format' not supported.".into(),
@@ -126,7 +126,7 @@ pub async fn create(
         name,
         source: source.to_ascii_lowercase(),
         target: target.to_ascii_lowercase(),
-        created: now(),
+        created: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
         entries,
         terms: Arc::new(terms),
         owner: owner(&caller),
@@ -135,72 +135,40 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(glossary.describe())).into_response())
 }
 
-/// A term and what it is, a line each.
-fn entries(text: &str, separator: char) -> Result<Vec<(String, String)>, Refusal> {
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let mut entries: Vec<(String, String)> = Vec::new();
-    for (index, line) in lines.enumerate() {
-        let wrong = |why: &str| Refusal::Invalid(format!("Entry {} {why}.", index + 1));
-        let fields = fields(line, separator);
-        let [term, translation, ..] = &fields[..] else {
-            return Err(wrong("has no translation"));
+/// A term and what it is, a line each; DeepL's own CSV may have the languages behind them.
+fn entries(text: &str, separator: u8) -> Result<Vec<(String, String)>, Refusal> {
+    let reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator)
+        .quoting(separator == b',')
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let mut entries = Vec::new();
+    for record in reader.into_records() {
+        let record = record.map_err(|error| Refusal::Invalid(error.to_string()))?;
+        let fields: Vec<&str> = record.iter().collect();
+        let wrong = |why: &str| {
+            let number = entries.len() + 1;
+            Err(Refusal::Invalid(format!("entry {number}: {why}")))
         };
-        let (term, translation) = (term.trim(), translation.trim());
-        if term.is_empty() || translation.is_empty() {
-            return Err(wrong("is empty"));
+        match fields[..] {
+            [""] => {}
+            [_] => return wrong("there is no translation"),
+            // They are listed with tabs, a line each.
+            [term, translation, ..]
+                if format!("{term}{translation}").contains(char::is_control) =>
+            {
+                return wrong("there is a control character");
+            }
+            [term, translation, ..] => entries.push((term.to_owned(), translation.to_owned())),
+            [] => {}
         }
-        entries.push((term.to_owned(), translation.to_owned()));
-    }
-    let mut terms: Vec<&String> = entries.iter().map(|(term, _)| term).collect();
-    terms.sort_unstable();
-    if terms.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(Refusal::Invalid("A term comes twice.".into()));
     }
     match entries.is_empty() {
         true => Err(Refusal::Invalid("There are no entries.".into())),
         false => Ok(entries),
     }
-}
-
-/// The fields of a line; in CSV one may stand in quotes.
-fn fields(line: &str, separator: char) -> Vec<String> {
-    let mut fields = vec![String::new()];
-    let mut is_quoted = false;
-    let mut characters = line.chars().peekable();
-    while let Some(c) = characters.next() {
-        let last = fields.len() - 1;
-        match c {
-            '"' if separator == ',' && is_quoted && characters.peek() == Some(&'"') => {
-                characters.next();
-                fields[last].push('"');
-            }
-            '"' if separator == ',' => is_quoted = !is_quoted,
-            c if c == separator && !is_quoted => fields.push(String::new()),
-            c => fields[last].push(c),
-        }
-    }
-    fields
-}
-
-/// The time in the way of RFC 3339.
-fn now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    written_time(since.map_or(0, |since| since.as_secs()))
-}
-
-fn written_time(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March, so that the day that some years have more is the last.
-    let shifted = days + 719_468;
-    let (era, day) = (shifted / 146_097, shifted % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000Z")
 }
 
 /// `GET /v2/glossaries`
@@ -283,28 +251,22 @@ mod tests {
     fn entries_are_read_from_both_formats() {
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         assert_eq!(
-            entries("dog\tHund\r\n\n cat \t Katze", '\t').unwrap(),
-            [pair("dog", "Hund"), pair("cat", "Katze")]
+            entries("dog\tHund\r\n\n \ncat \t Katze\n#x\t\"y\"", b'\t').unwrap(),
+            [
+                pair("dog", "Hund"),
+                pair("cat", "Katze"),
+                pair("#x", "\"y\"")
+            ]
         );
         assert_eq!(
-            entries("\"a, \"\"b\"\"\",c,en,de", ',').unwrap(),
+            entries("\"a, \"\"b\"\"\",c,en,de", b',').unwrap(),
             [pair("a, \"b\"", "c")]
         );
-        for wrong in ["", "dog", "dog\t", "dog\tHund\ndog\tKöter"] {
-            entries(wrong, '\t').unwrap_err();
+        for wrong in ["", "\n \n", "dog", "dog\tHund\ncat"] {
+            entries(wrong, b'\t').unwrap_err();
         }
-    }
-
-    #[test]
-    fn times_are_written_as_others_do() {
-        // By `date -u -d @N +%FT%T.000Z`.
-        for (seconds, text) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (951_782_400, "2000-02-29T00:00:00.000Z"),
-            (1_709_251_199, "2024-02-29T23:59:59.000Z"),
-            (1_798_761_600, "2027-01-01T00:00:00.000Z"),
-        ] {
-            assert_eq!(written_time(seconds), text);
+        for wrong in ["\"a\nb\",c", "\"a\tb\",c", "a,\"b\u{0}\""] {
+            entries(wrong, b',').unwrap_err();
         }
     }
 }
