@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use serde_json::{Value, json};
 
 use super::incoming::Incoming;
+use super::operation::{Kind, Operation, needed, post};
 use super::refusal::Refusal;
 use super::request::check;
 use super::service::Service;
@@ -15,8 +16,27 @@ use super::translate::Pair;
 /// Characters of a text or a translation: attention is a matter of a sentence, and its size grows with the square.
 const MOST_CHARACTERS: usize = 2_000;
 
+/// All of them.
+pub fn operations() -> Vec<Operation> {
+    let words = "Which word of a translation comes from which word of its text";
+    vec![
+        post("/v1/align", align, words)
+            .takes([
+                needed("from", Kind::Text, "A language's code"),
+                needed("to", Kind::Text, "A language's code"),
+                needed("text", Kind::Text, "A text"),
+                needed("translation", Kind::Text, "What it became"),
+            ])
+            .gives([needed(
+                "alignment",
+                Kind::Any,
+                "Pairs: a word of the text, a word of the translation",
+            )]),
+    ]
+}
+
 /// `POST /v1/align`
-pub async fn align(
+async fn align(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::incoming::Incoming;
 use super::languages::Known;
+use super::operation::{Field, Kind, Operation, get, needed, optional, post};
 use super::refusal::Refusal;
 use super::request;
 use super::service::{Caller, Service};
@@ -19,8 +20,8 @@ use crate::translation::Splitting;
 type Answer = Result<Json<Value>, Refusal>;
 
 /// What went wrong, as DeepL says it.
-pub fn refuse(refusal: &Refusal) -> (StatusCode, Value) {
-    let (status, message) = match refusal {
+pub fn refuse(refusal: &Refusal) -> (StatusCode, String) {
+    match refusal {
         Refusal::KeyNeeded | Refusal::WrongKey => (
             StatusCode::FORBIDDEN,
             "Authorization failure, check the key".into(),
@@ -35,12 +36,55 @@ pub fn refuse(refusal: &Refusal) -> (StatusCode, Value) {
             format!("Value for language '{code}' not supported."),
         ),
         _ => (refusal.status(), refusal.words()),
-    };
-    (status, json!({"message": message}))
+    }
+}
+
+pub const SOURCE_LANG: Field = optional("source_lang", Kind::Text, "A language's code");
+pub const TARGET_LANG: Field = needed("target_lang", Kind::Text, "A language's code");
+pub const GLOSSARY_ID: Field =
+    optional("glossary_id", Kind::Text, "A glossary for these languages");
+
+/// All but those of documents and glossaries.
+pub fn operations() -> Vec<Operation> {
+    let languages_of = optional("type", Kind::Text, "source or target");
+    let used = [
+        needed("character_count", Kind::Number, "So far"),
+        needed("character_limit", Kind::Number, "At most"),
+    ];
+    vec![
+        post("/v2/translate", translate, "Translate texts")
+            .takes([
+                needed("text", Kind::TextOrTexts, "A text or several"),
+                SOURCE_LANG,
+                TARGET_LANG,
+                optional("split_sentences", Kind::Text, "0, 1 or nonewlines"),
+                optional(
+                    "preserve_formatting",
+                    Kind::Flag,
+                    "White space always stays",
+                ),
+                optional("tag_handling", Kind::Text, "xml or html"),
+                optional(
+                    "ignore_tags",
+                    Kind::TextOrTexts,
+                    "Elements whose content stays",
+                ),
+                GLOSSARY_ID,
+            ])
+            .gives([needed(
+                "translations",
+                Kind::Any,
+                "An object a text: detected_source_language, text, billed_characters",
+            )]),
+        get("/v2/languages", languages, "Languages").takes([languages_of]),
+        post("/v2/languages", languages, "As by GET").takes([languages_of]),
+        get("/v2/usage", usage, "Characters of this key so far").gives(used),
+        post("/v2/usage", usage, "As by GET").gives(used),
+    ]
 }
 
 /// `POST /v2/translate`
-pub async fn translate(State(service): State<Arc<Service>>, request: Request) -> Answer {
+async fn translate(State(service): State<Arc<Service>>, request: Request) -> Answer {
     let incoming = Incoming::read(request, &service.settings).await?;
     let caller = service.caller(&incoming)?;
     let (texts, _) = incoming.texts("text")?;
@@ -154,7 +198,7 @@ pub fn base(code: &str) -> String {
 }
 
 /// `GET` and `POST /v2/languages`
-pub async fn languages(State(service): State<Arc<Service>>, request: Request) -> Answer {
+async fn languages(State(service): State<Arc<Service>>, request: Request) -> Answer {
     let incoming = Incoming::read(request, &service.settings).await?;
     service.caller(&incoming)?;
     let is_target = match incoming.text("type")?.as_deref() {
@@ -199,7 +243,7 @@ pub async fn languages(State(service): State<Arc<Service>>, request: Request) ->
 }
 
 /// `GET` and `POST /v2/usage`
-pub async fn usage(State(service): State<Arc<Service>>, request: Request) -> Answer {
+async fn usage(State(service): State<Arc<Service>>, request: Request) -> Answer {
     let incoming = Incoming::read(request, &service.settings).await?;
     let key = service.caller(&incoming)?;
     let count = key.as_ref().map_or(0, |key| key.used());

@@ -10,9 +10,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::deepl::{check_formality, named_glossary};
+use super::deepl::{GLOSSARY_ID, SOURCE_LANG, TARGET_LANG, check_formality, named_glossary};
 use super::files::{self, Job, secret};
 use super::incoming::Incoming;
+use super::operation::{Kind, Operation, needed, optional, post};
 use super::refusal::Refusal;
 use super::service::{Caller, Service};
 
@@ -66,8 +67,42 @@ impl Documents {
     }
 }
 
+/// Those of documents.
+pub fn operations() -> Vec<Operation> {
+    let key = needed("document_key", Kind::Text, "As the upload gave it");
+    vec![
+        post("/v2/document", upload, "Upload a document")
+            .takes([
+                needed("file", Kind::File, "A .txt file in UTF-8"),
+                optional("filename", Kind::Text, "In place of the file's own"),
+                SOURCE_LANG,
+                TARGET_LANG,
+                GLOSSARY_ID,
+            ])
+            .gives([
+                needed("document_id", Kind::Text, "What it is called"),
+                needed("document_key", Kind::Text, "What it is fetched with"),
+            ]),
+        post("/v2/document/{id}", status, "How far a document is")
+            .takes([key])
+            .gives([
+                needed("document_id", Kind::Text, "What it is called"),
+                needed("status", Kind::Text, "translating, done or error"),
+                optional("seconds_remaining", Kind::Number, "While it is translated"),
+                optional("billed_characters", Kind::Number, "When it is done"),
+                optional("error_message", Kind::Text, "What went wrong"),
+            ]),
+        post(
+            "/v2/document/{id}/result",
+            result,
+            "Fetch a translated document, once",
+        )
+        .takes([key]),
+    ]
+}
+
 /// `POST /v2/document`
-pub async fn upload(
+async fn upload(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
@@ -143,7 +178,7 @@ async fn find<T>(
 }
 
 /// `POST /v2/document/ID`
-pub async fn status(
+async fn status(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
     request: Request,
@@ -172,7 +207,7 @@ pub async fn status(
 }
 
 /// `POST /v2/document/ID/result`: once.
-pub async fn result(
+async fn result(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
     request: Request,

@@ -9,9 +9,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::deepl::base;
+use super::deepl::{TARGET_LANG, base};
 use super::files::secret;
 use super::incoming::Incoming;
+use super::operation::{self, Kind, Operation, needed, optional, post};
 use super::refusal::Refusal;
 use super::service::{Caller, Service};
 use crate::text::Glossary as Terms;
@@ -93,8 +94,55 @@ impl Glossary {
     }
 }
 
+/// Those of glossaries.
+pub fn operations() -> Vec<Operation> {
+    let one = [
+        needed("glossary_id", Kind::Text, "What it is called by"),
+        needed("name", Kind::Text, "What it is called"),
+        needed("ready", Kind::Flag, "Always"),
+        needed("source_lang", Kind::Text, "A language's code"),
+        needed("target_lang", Kind::Text, "A language's code"),
+        needed("creation_time", Kind::Text, "As in RFC 3339"),
+        needed("entry_count", Kind::Number, "How many terms it has"),
+    ];
+    vec![
+        post("/v2/glossaries", create, "Keep a glossary")
+            .takes([
+                needed("name", Kind::Text, "What it is called"),
+                needed("source_lang", Kind::Text, "A language's code"),
+                TARGET_LANG,
+                needed("entries", Kind::Text, "A term and what it is, a line each"),
+                optional("entries_format", Kind::Text, "tsv or csv"),
+            ])
+            .with_status("201")
+            .gives(one),
+        operation::get("/v2/glossaries", list, "Glossaries of this key").gives([needed(
+            "glossaries",
+            Kind::Any,
+            "All of them",
+        )]),
+        operation::get("/v2/glossaries/{id}", get, "A glossary").gives(one),
+        operation::delete("/v2/glossaries/{id}", delete, "Forget a glossary").with_status("204"),
+        operation::get(
+            "/v2/glossaries/{id}/entries",
+            get_entries,
+            "Its entries, a line each",
+        ),
+        operation::get(
+            "/v2/glossary-language-pairs",
+            pairs,
+            "Languages that glossaries may be for",
+        )
+        .gives([needed(
+            "supported_languages",
+            Kind::Any,
+            "Pairs of source_lang and target_lang",
+        )]),
+    ]
+}
+
 /// `POST /v2/glossaries`
-pub async fn create(
+async fn create(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Response, Refusal> {
@@ -172,7 +220,7 @@ fn entries(text: &str, separator: u8) -> Result<Vec<(String, String)>, Refusal> 
 }
 
 /// `GET /v2/glossaries`
-pub async fn list(
+async fn list(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
@@ -189,7 +237,7 @@ async fn named(service: &Service, id: &str, request: Request) -> Result<Arc<Glos
 }
 
 /// `GET /v2/glossaries/ID`
-pub async fn get(
+async fn get(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
     request: Request,
@@ -198,7 +246,7 @@ pub async fn get(
 }
 
 /// `GET /v2/glossaries/ID/entries`
-pub async fn get_entries(
+async fn get_entries(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
     request: Request,
@@ -216,7 +264,7 @@ pub async fn get_entries(
 }
 
 /// `DELETE /v2/glossaries/ID`
-pub async fn delete(
+async fn delete(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
     request: Request,
@@ -227,7 +275,7 @@ pub async fn delete(
 }
 
 /// `GET /v2/glossary-language-pairs`
-pub async fn pairs(
+async fn pairs(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {

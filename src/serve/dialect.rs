@@ -37,12 +37,21 @@ impl Dialect {
         }
     }
 
+    /// The field that says what went wrong.
+    pub fn refusal_field(self) -> &'static str {
+        match self {
+            Dialect::Deepl => "message",
+            _ => "error",
+        }
+    }
+
     /// Says what went wrong.
     fn refuse(self, refusal: &Refusal, response: &mut Response) {
-        let (status, body) = match self {
+        let (status, words) = match self {
             Dialect::Deepl => super::deepl::refuse(refusal),
-            _ => (refusal.status(), json!({"error": refusal.words()})),
+            _ => (refusal.status(), refusal.words()),
         };
+        let body = json!({self.refusal_field(): words});
         let mut written = (status, Json(body)).into_response();
         if let Some(wait) = response.headers_mut().remove("retry-after") {
             written.headers_mut().insert("retry-after", wait);

@@ -12,6 +12,7 @@ use futures_util::{Stream, StreamExt};
 use serde_json::{Map, Value, json};
 
 use super::incoming::Incoming;
+use super::operation::{Kind, Operation, needed, optional, post};
 use super::refusal::Refusal;
 use super::request::metered;
 use super::service::Service;
@@ -19,8 +20,37 @@ use crate::Error;
 use crate::pipeline::json::write_outputs;
 use crate::pipeline::{Output, Progress};
 
+/// All of them.
+pub fn operations() -> Vec<Operation> {
+    let words = "Text to text, with generation options by the names that transformers gives them";
+    vec![
+        post("/v1/generate", generate, words)
+            .takes_json([
+                optional("id", Kind::Any, "Comes back"),
+                optional("text", Kind::Text, "A text, or input_ids"),
+                optional("input_ids", Kind::Any, "Token ids"),
+                optional("from", Kind::Text, "With to: text is translated"),
+                optional("to", Kind::Text, "With from"),
+                optional(
+                    "stream",
+                    Kind::Flag,
+                    "Server-sent events: one a token, then the whole",
+                ),
+                optional("num_beams", Kind::Number, "As any other generation option"),
+            ])
+            .gives([
+                needed("id", Kind::Any, "The request's"),
+                needed(
+                    "outputs",
+                    Kind::Any,
+                    "Objects with text, token_ids and, of beams, score",
+                ),
+            ]),
+    ]
+}
+
 /// `POST /v1/generate`
-pub async fn generate(
+async fn generate(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Response, Refusal> {

@@ -6,13 +6,32 @@ use axum::Json;
 use axum::extract::{Request, State};
 use serde_json::{Value, json};
 
+use super::deepl::{SOURCE_LANG, TARGET_LANG};
 use super::incoming::Incoming;
+use super::operation::{Kind, Operation, needed, post};
 use super::refusal::Refusal;
 use super::request;
 use super::service::Service;
 
+/// All of them.
+pub fn operations() -> Vec<Operation> {
+    vec![
+        post("/imme", translate, "Translate texts")
+            .takes([
+                needed("text_list", Kind::TextOrTexts, "Texts"),
+                SOURCE_LANG,
+                TARGET_LANG,
+            ])
+            .gives([needed(
+                "translations",
+                Kind::Any,
+                "An object a text: detected_source_lang, text",
+            )]),
+    ]
+}
+
 /// `POST /imme`
-pub async fn translate(
+async fn translate(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::files;
 use super::incoming::Incoming;
 use super::languages::Detected;
+use super::operation::{Field, Kind, Operation, get, needed, optional, post};
 use super::refusal::Refusal;
 use super::request;
 use super::service::Service;
@@ -21,8 +22,59 @@ type Answer = Result<Json<Value>, Refusal>;
 /// Alternatives where no limit is set: each is a beam.
 const MOST_ALTERNATIVES: usize = 100;
 
+pub const SOURCE: Field = needed("source", Kind::Text, "A language's code, or auto");
+pub const TARGET: Field = needed("target", Kind::Text, "A language's code");
+pub const API_KEY: Field = optional(
+    "api_key",
+    Kind::Text,
+    "A key, where the service asks for one",
+);
+const Q: Field = needed("q", Kind::TextOrTexts, "A text or several");
+
+/// All but those of files.
+pub fn operations() -> Vec<Operation> {
+    vec![
+        post("/translate", translate, "Translate texts")
+            .takes([
+                Q,
+                SOURCE,
+                TARGET,
+                optional("format", Kind::Text, "text or html"),
+                optional("alternatives", Kind::Number, "How many other translations"),
+                API_KEY,
+            ])
+            .gives([
+                needed("translatedText", Kind::TextOrTexts, "As q was"),
+                optional(
+                    "detectedLanguage",
+                    Kind::Any,
+                    "With auto; a list where q is one",
+                ),
+                optional(
+                    "alternatives",
+                    Kind::Any,
+                    "Where they were asked for; a list of lists where q is one",
+                ),
+            ]),
+        post("/detect", detect, "Which language a text is in").takes([Q, API_KEY]),
+        get(
+            "/languages",
+            languages,
+            "Languages, and which each is translated into",
+        ),
+        post("/languages", languages, "As by GET"),
+        get("/frontend/settings", settings, "What a page should know"),
+        post("/suggest", suggest, "Refused: suggestions are not kept"),
+        get("/health", health, "That the service answers").gives([needed(
+            "status",
+            Kind::Text,
+            "ok",
+        )]),
+    ]
+}
+
 /// `POST /translate`
-pub async fn translate(State(service): State<Arc<Service>>, request: Request) -> Answer {
+async fn translate(State(service): State<Arc<Service>>, request: Request) -> Answer {
     let settings = &service.settings;
     let incoming = Incoming::read(request, settings).await?;
     let caller = service.caller(&incoming)?;
@@ -90,7 +142,7 @@ fn language(detected: &Detected) -> Value {
 }
 
 /// `POST /detect`
-pub async fn detect(State(service): State<Arc<Service>>, request: Request) -> Answer {
+async fn detect(State(service): State<Arc<Service>>, request: Request) -> Answer {
     let incoming = Incoming::read(request, &service.settings).await?;
     let caller = service.caller(&incoming)?;
     let (texts, _) = incoming.texts("q")?;
@@ -104,7 +156,7 @@ pub async fn detect(State(service): State<Arc<Service>>, request: Request) -> An
 }
 
 /// `GET /languages`
-pub async fn languages(State(service): State<Arc<Service>>) -> Answer {
+async fn languages(State(service): State<Arc<Service>>) -> Answer {
     let languages = &service.loaded()?.languages;
     let all = languages.all().iter().map(|known| {
         let targets = languages.targets(known);
@@ -114,7 +166,7 @@ pub async fn languages(State(service): State<Arc<Service>>) -> Answer {
 }
 
 /// `GET /frontend/settings`
-pub async fn settings(State(service): State<Arc<Service>>) -> Answer {
+async fn settings(State(service): State<Arc<Service>>) -> Answer {
     let settings = &service.settings;
     let languages = service.loaded()?.languages.all();
     let target = languages.get(1).or(languages.first());
@@ -138,11 +190,11 @@ pub async fn settings(State(service): State<Arc<Service>>) -> Answer {
 }
 
 /// `POST /suggest`
-pub async fn suggest() -> Answer {
+async fn suggest() -> Answer {
     Err(Refusal::Disabled("Suggestions"))
 }
 
 /// `GET /health`
-pub async fn health() -> Json<Value> {
+async fn health() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }

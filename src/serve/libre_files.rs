@@ -10,11 +10,28 @@ use serde_json::{Value, json};
 
 use super::files::{self, Job, secret};
 use super::incoming::Incoming;
+use super::libre::{API_KEY, SOURCE, TARGET};
+use super::operation::{Kind, Operation, get, needed, post};
 use super::refusal::Refusal;
 use super::service::Service;
 
+/// Those of files.
+pub fn operations() -> Vec<Operation> {
+    vec![
+        post("/translate_file", translate, "Translate a file")
+            .takes([
+                needed("file", Kind::File, "A .txt file in UTF-8"),
+                SOURCE,
+                TARGET,
+                API_KEY,
+            ])
+            .gives([needed("translatedFileUrl", Kind::Text, "Where it is")]),
+        get("/download_file/{name}", download, "Fetch a translated file"),
+    ]
+}
+
 /// `POST /translate_file`
-pub async fn translate(
+async fn translate(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
@@ -46,7 +63,7 @@ fn base(headers: &HeaderMap) -> String {
 }
 
 /// `GET /download_file/NAME`
-pub async fn download(
+async fn download(
     State(service): State<Arc<Service>>,
     Path(name): Path<String>,
 ) -> Result<Response, Refusal> {

@@ -31,6 +31,7 @@ mod limits;
 mod meters;
 mod models;
 mod openapi;
+mod operation;
 mod page;
 mod probes;
 mod refusal;
@@ -43,11 +44,11 @@ mod translate;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::{HeaderValue, Method, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
-use axum::routing::{get, post};
+use axum::routing::get;
+use axum::{Extension, Router};
 use tower_http::cors::{Any, CorsLayer};
 
 pub use self::models::Models;
@@ -56,6 +57,7 @@ pub use self::settings::Settings;
 pub use self::translate::{Ask, Pair, Running, Translate};
 
 use self::dialect::Dialect;
+use self::openapi::Description;
 use self::service::Service;
 use crate::{Error, Result};
 
@@ -69,54 +71,43 @@ pub fn router(settings: Settings, translate: Arc<dyn Translate>) -> Result<Route
     routes(&service)
 }
 
-/// The paths of all dialects, under the prefix.
+/// All operations, and the page, under the prefix.
 fn routes(service: &Arc<Service>) -> Result<Router> {
-    let spoken = |router: Router<Arc<Service>>, dialect| {
-        let state = (service.clone(), dialect);
-        router.route_layer(from_fn_with_state(state, dialect::speak))
-    };
-    let libre = Router::new()
-        .route("/translate", post(libre::translate))
-        .route("/detect", post(libre::detect))
-        .route("/languages", get(libre::languages).post(libre::languages))
-        .route("/frontend/settings", get(libre::settings))
-        .route("/suggest", post(libre::suggest))
-        .route("/health", get(libre::health))
-        .route("/spec", get(openapi::spec))
-        .route("/translate_file", post(libre_files::translate))
-        .route("/download_file/{name}", get(libre_files::download));
-    let glossaries = get(deepl_glossaries::list).post(deepl_glossaries::create);
-    let glossary = get(deepl_glossaries::get).delete(deepl_glossaries::delete);
-    let deepl = Router::new()
-        .route("/v2/translate", post(deepl::translate))
-        .route(
-            "/v2/languages",
-            get(deepl::languages).post(deepl::languages),
-        )
-        .route("/v2/usage", get(deepl::usage).post(deepl::usage))
-        .route("/v2/document", post(deepl_documents::upload))
-        .route("/v2/document/{id}", post(deepl_documents::status))
-        .route("/v2/document/{id}/result", post(deepl_documents::result))
-        .route("/v2/glossaries", glossaries)
-        .route("/v2/glossaries/{id}", glossary)
-        .route(
-            "/v2/glossaries/{id}/entries",
-            get(deepl_glossaries::get_entries),
-        )
-        .route("/v2/glossary-language-pairs", get(deepl_glossaries::pairs));
-    let imme = Router::new().route("/imme", post(imme::translate));
-    let generate = Router::new()
-        .route("/v1/generate", post(generate::generate))
-        .route("/v1/align", post(align::align));
-    let mut router = Router::new()
-        .merge(spoken(libre, Dialect::Libre))
-        .merge(spoken(deepl, Dialect::Deepl))
-        .merge(spoken(imme, Dialect::Imme))
-        .merge(spoken(generate, Dialect::Generate))
-        .route("/live", get(probes::live))
-        .route("/ready", get(probes::ready))
-        .route("/metrics", get(probes::metrics));
+    let mut libre = libre::operations();
+    libre.extend(libre_files::operations());
+    libre.extend(openapi::operations());
+    let mut deepl = deepl::operations();
+    deepl.extend(deepl_documents::operations());
+    deepl.extend(deepl_glossaries::operations());
+    let mut generate = generate::operations();
+    generate.extend(align::operations());
+    let all = [
+        ("LibreTranslate", Some(Dialect::Libre), libre),
+        ("DeepL", Some(Dialect::Deepl), deepl),
+        (
+            "Immersive Translate",
+            Some(Dialect::Imme),
+            imme::operations(),
+        ),
+        ("t5-gpu", Some(Dialect::Generate), generate),
+        ("operation", None, probes::operations()),
+    ];
+    let mut router = Router::new();
+    let mut description = Description::default();
+    for (tag, dialect, operations) in all {
+        let mut own = Router::new();
+        for operation in operations {
+            description.add(tag, dialect, &operation);
+            own = own.route(operation.path, operation.handler);
+        }
+        if let Some(dialect) = dialect {
+            let state = (service.clone(), dialect);
+            own = own.route_layer(from_fn_with_state(state, dialect::speak));
+        }
+        router = router.merge(own);
+    }
     let prefix = service.settings.url_prefix.as_str();
+    router = router.layer(Extension(Arc::new(description.finish(prefix))));
     if !prefix.is_empty() {
         // The page names its files from where it is, so its path ends with a slash.
         let home = format!("{prefix}/");

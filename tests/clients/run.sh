@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Clients of LibreTranslate and DeepL against the service, each of the version named here and in an environment of its own.
+# Clients of LibreTranslate and DeepL, and a validator of OpenAPI, against the service, each of the version named here and in
+# an environment of its own.
 # run.sh BINARY: needs python3, and node with npm; without the one or the other those clients are passed over, with a word.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
@@ -63,6 +64,7 @@ python_client libretranslate-aio==0.1.3 libretranslate_aio_client.py
 python_client deep-translator==1.11.4 deep_translator_client.py
 python_client translate==3.8.1 translate_client.py
 python_client deepl==1.32.0 deepl_client.py
+python_client openapi-spec-validator==0.9.0 openapi_client.py
 if command -v npm >/dev/null; then
     node_client translate@3.1.0 translate_client.mjs
     node_client deepl-node@1.28.0 deepl_client.mjs

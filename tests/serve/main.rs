@@ -6,6 +6,7 @@ mod generate;
 mod html;
 mod keys;
 mod libre;
+mod openapi;
 mod operation;
 mod page;
 #[cfg(feature = "embedded-model")]
