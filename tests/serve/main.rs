@@ -6,6 +6,8 @@ mod generate;
 mod html;
 mod keys;
 mod libre;
+#[cfg(feature = "embedded-model")]
+mod models;
 mod openapi;
 mod operation;
 mod page;

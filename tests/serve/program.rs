@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// A service that runs; it is killed in the end.
-struct Program {
+pub struct Program {
     child: Child,
     address: SocketAddr,
 }
 
 impl Program {
     /// Starts it at a free port and waits until it is ready.
-    fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Program {
+    pub fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_t5-gpu"));
         command.args(["serve", "--port", "0"]).args(arguments);
         command.envs(variables.iter().copied());
@@ -80,11 +80,11 @@ impl Program {
         stream
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
+    pub fn get(&self, path: &str) -> (u16, String) {
         read(self.send("GET", path, ""))
     }
 
-    fn post(&self, path: &str, body: &Value) -> (u16, String) {
+    pub fn post(&self, path: &str, body: &Value) -> (u16, String) {
         read(self.send("POST", path, &body.to_string()))
     }
 
@@ -132,7 +132,7 @@ fn read(mut stream: TcpStream) -> (u16, String) {
 }
 
 /// What another command of the program says of texts.
-fn command(arguments: &[&str], texts: &[&str]) -> Vec<String> {
+pub fn command(arguments: &[&str], texts: &[&str]) -> Vec<String> {
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_t5-gpu"));
     let output = command
         .args(arguments)
@@ -144,7 +144,7 @@ fn command(arguments: &[&str], texts: &[&str]) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-const TEXTS: [&str; 3] = [
+pub const TEXTS: [&str; 3] = [
     "I am learning German.",
     "She reads a book.",
     "The house is old.",
