@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::deepl::{GLOSSARY_ID, SOURCE_LANG, TARGET_LANG, check_formality, named_glossary};
 use super::files::{self, Job, secret};
-use super::incoming::Incoming;
+use super::incoming::{Incoming, Name};
 use super::operation::{Kind, Operation, needed, optional, post};
 use super::refusal::Refusal;
 use super::service::{Caller, Service};
@@ -180,7 +180,7 @@ async fn find<T>(
 /// `POST /v2/document/ID`
 async fn status(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Name(id): Name,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
     let answer = find(&service, &id, request, |all| {
@@ -209,7 +209,7 @@ async fn status(
 /// `POST /v2/document/ID/result`: once.
 async fn result(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Name(id): Name,
     request: Request,
 ) -> Result<Response, Refusal> {
     let found = find(&service, &id, request, |all| {

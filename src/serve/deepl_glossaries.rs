@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::deepl::{TARGET_LANG, base};
 use super::files::secret;
-use super::incoming::Incoming;
+use super::incoming::{Incoming, Name};
 use super::operation::{self, Kind, Operation, needed, optional, post};
 use super::refusal::Refusal;
 use super::service::{Caller, Service};
@@ -239,7 +239,7 @@ async fn named(service: &Service, id: &str, request: Request) -> Result<Arc<Glos
 /// `GET /v2/glossaries/ID`
 async fn get(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Name(id): Name,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
     Ok(Json(named(&service, &id, request).await?.describe()))
@@ -248,7 +248,7 @@ async fn get(
 /// `GET /v2/glossaries/ID/entries`
 async fn get_entries(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Name(id): Name,
     request: Request,
 ) -> Result<Response, Refusal> {
     let glossary = named(&service, &id, request).await?;
@@ -266,7 +266,7 @@ async fn get_entries(
 /// `DELETE /v2/glossaries/ID`
 async fn delete(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Name(id): Name,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let glossary = named(&service, &id, request).await?;

@@ -1,11 +1,13 @@
 //! What a client sent, out of whatever it was packed in: query, form, multipart or JSON.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, Request};
-use axum::http::{HeaderMap, header};
+use axum::extract::{ConnectInfo, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
 use futures_util::{StreamExt, stream};
 use serde_json::{Map, Value};
 
@@ -45,6 +47,8 @@ impl Incoming {
         let body = body.await.map_err(|_| Refusal::BodyTooSlow)??;
         let is_json = matches!(kind, Kind::Json);
         let mut fields = match kind {
+            // Some clients name a kind that nothing comes of.
+            Kind::Json if body.is_empty() && parts.method != Method::POST => Vec::new(),
             Kind::Json => json(&body)?,
             Kind::Form => texts(&body)?,
             Kind::Multipart(boundary) => multipart(body, boundary).await?,
@@ -53,7 +57,8 @@ impl Incoming {
         if let Some(query) = parts.uri.query() {
             // What is in the body comes in place of what is in the query.
             let mut others = texts(query.as_bytes())?;
-            others.retain(|(name, _)| !fields.iter().any(|(own, _)| own == name));
+            let own: HashSet<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+            others.retain(|(name, _)| !own.contains(name.as_str()));
             fields.extend(others);
         }
         let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
@@ -160,6 +165,19 @@ impl Incoming {
         fields
             .filter_map(|(name, field)| Some((name, value(field)?)))
             .collect()
+    }
+}
+
+/// The name at the end of a path. There is nothing by a name that cannot be one.
+pub struct Name(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Name, Refusal> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(name)| Name(name))
+            .map_err(|_| Refusal::NotFound)
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::files::{self, Job, secret};
-use super::incoming::Incoming;
+use super::incoming::{Incoming, Name};
 use super::libre::{API_KEY, SOURCE, TARGET};
 use super::operation::{Kind, Operation, get, needed, post};
 use super::refusal::Refusal;
@@ -65,7 +65,7 @@ fn base(headers: &HeaderMap) -> String {
 /// `GET /download_file/NAME`
 async fn download(
     State(service): State<Arc<Service>>,
-    Path(name): Path<String>,
+    Name(name): Name,
 ) -> Result<Response, Refusal> {
     files::check(&service.settings)?;
     let bytes = service.downloads.get(&name).ok_or(Refusal::NotFound)?;

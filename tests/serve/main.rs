@@ -1,5 +1,6 @@
 //! The service: each dialect over a stand-in for models, and the program itself.
 
+mod bad_input;
 mod deepl;
 mod documents;
 mod generate;

@@ -239,6 +239,30 @@ fn a_request_too_large_sees_its_answer() {
     assert_eq!(status, 413, "{text}");
 }
 
+#[test]
+fn a_head_too_large_is_an_answer() {
+    let program = Program::start(&[], &[]);
+    let ask = |head: &str| {
+        let mut stream = program.connect();
+        let start = "GET /languages HTTP/1.1\r\nhost: t5\r\nconnection: close\r\n";
+        // It may be answered before all of it is there.
+        let _ = stream.write_all(format!("{start}{head}\r\n").as_bytes());
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let long = |length: usize| format!("x: {}\r\n", "a".repeat(length));
+    let many = |count: usize| {
+        (0..count)
+            .map(|i| format!("x{i}: a\r\n"))
+            .collect::<String>()
+    };
+    assert_eq!(ask(&(long(20_000) + &many(50))), "HTTP/1.1 200");
+    assert_eq!(ask(&long(1_000_000)), "HTTP/1.1 431");
+    assert_eq!(ask(&many(10_000)), "HTTP/1.1 431");
+    assert_eq!(program.get("/ready").0, 200);
+}
+
 #[cfg(unix)]
 #[test]
 fn what_runs_is_finished_when_it_is_told_to_end() {
