@@ -157,7 +157,12 @@ impl Serve {
             .unwrap_or_else(|_| EnvFilter::new(format!("error,t5_gpu={level}")));
         let log = tracing_subscriber::fmt().with_env_filter(filter);
         let log = log.with_ansi(io::stderr().is_terminal());
-        log.with_writer(io::stderr).with_target(false).init();
+        let log = log.with_writer(io::stderr).with_target(false);
+        // The journal has times of its own.
+        match std::env::var_os("JOURNAL_STREAM") {
+            Some(_) => log.without_time().init(),
+            None => log.init(),
+        }
         let settings = Settings {
             char_limit: self.limits.char_limit.size(),
             batch_limit: self.limits.batch_limit.size(),
