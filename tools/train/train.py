@@ -3,7 +3,8 @@
     python train.py --init DIR --train train.tsv --valid valid.tsv --out RUN --until 23:05
     python train.py --init scratch --tokenizer DIR --config config.json ...
 
-Adafactor, because T5 is scaled for steps relative to each weight's size. The rate follows the
+Muon inside the blocks and Adafactor outside (muon.py), or Adafactor alone, because T5 is scaled for steps
+relative to each weight's size. The rate follows the
 clock, not the step count: a short warm-up, a plateau, and a linear cool-down over the last part of
 the time, so a run that must end at a known minute ends cooled down. With --amount it follows the
 tokens that were seen, so a run may rest for hours or days. RUN/last.pt is the state to go
@@ -22,6 +23,7 @@ from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from data import Mixture, tensors
 from loss import NARROW, loss as loss_of
+from muon import Both
 
 
 def arguments():
@@ -39,7 +41,8 @@ def arguments():
     parser.add_argument("--minutes", type=float, help="or how long, from the first start")
     parser.add_argument("--amount", type=float, help="or after how many tokens")
     parser.add_argument("--anew", action="store_true", help="for the first start of another run from RUN/last.pt: the clock begins anew, and with it the rate")
-    parser.add_argument("--lr", type=float, default=0.01)
+    parser.add_argument("--optimizer", choices=["muon", "adafactor"], default="muon")
+    parser.add_argument("--lr", type=float, default=0.02)
     parser.add_argument("--warmup", type=int, default=200, help="steps")
     parser.add_argument("--cooldown", type=float, default=0.5, help="last part of the time")
     parser.add_argument("--tokens", type=int, default=3000, help="a batch, padding included")
@@ -127,7 +130,7 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     model, tokenizer = build(args)
     model.to(args.device).train()
-    optimizer = torch.optim.Adafactor(model.parameters(), lr=args.lr)
+    optimizer = Both(model, args.lr) if args.optimizer == "muon" else torch.optim.Adafactor(model.parameters(), lr=args.lr)
     # Shapes differ from batch to batch, threads from minute to minute.
     torch._inductor.config.cpp.dynamic_threads = True
     compiled = torch.compile(loss_of, dynamic=True)
