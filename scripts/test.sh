@@ -9,7 +9,8 @@ if command -v rustup >/dev/null; then
 fi
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
-cargo build --locked
+# The program too, as the tests want it: built by itself it would have other features, and so all that lies under it.
+cargo test --locked --no-run
 T5_GPU="${CARGO_TARGET_DIR:-target}/debug/t5-gpu"
 ensure_adapter
 ensure_spirv_val
