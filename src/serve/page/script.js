@@ -129,19 +129,27 @@ async function translate() {
 // What the model would say if it took the likeliest word each time, as it says it; the best of several follows.
 async function preview(original, from, signal) {
   let sofar = "";
-  for (const line of original.split(/(\r?\n)/)) {
-    if (!/\p{L}/u.test(line)) {
-      sofar += line;
+  for (const piece of original.split(/(\r?\n)/).flatMap((line) => sentences(line, from))) {
+    if (!/\p{L}/u.test(piece)) {
+      sofar += piece;
       continue;
     }
-    const body = { text: line.trim(), from, to: target.value, stream: true };
+    sofar += piece.slice(0, piece.length - piece.trimStart().length);
+    const body = { text: piece.trim(), from, to: target.value, stream: true };
     const response = await ask("v1/generate", body, signal);
     for await (const event of events(response.body)) {
       if (event.error) throw new Error(event.error);
       sofar += event.text ?? "";
       show(sofar);
     }
+    sofar += piece.slice(piece.trimEnd().length);
   }
+}
+
+function sentences(line, language) {
+  if (!Intl.Segmenter) return [line];
+  const segmenter = new Intl.Segmenter(language, { granularity: "sentence" });
+  return Array.from(segmenter.segment(line), (piece) => piece.segment);
 }
 
 async function* events(body) {
