@@ -13,8 +13,8 @@ use super::console::Console;
 /// Which model, and nothing else.
 #[derive(Args, Clone)]
 pub struct ModelArg {
-    /// A directory, a hub id (google-t5/t5-small, ID@REVISION) or a short name (t5-small) of a T5-family model
-    /// [default: the model in the binary]
+    /// A directory, a hub id (google-t5/t5-small, ID@REVISION) or a short name (t5-small) of a T5-family model, or the name
+    /// of the one in the binary [default: that one]
     #[arg(long, value_name = "DIR|ID")]
     pub model: Option<String>,
 }
@@ -35,9 +35,16 @@ impl ModelArg {
 
     fn files_by(&self, options: &hub::Options) -> Result<ModelFiles> {
         match &self.model {
-            Some(spec) => ModelFiles::open(hub::resolve(spec, options)?),
-            None => ModelFiles::embedded(),
+            Some(spec) if !self.is_embedded() => ModelFiles::open(hub::resolve(spec, options)?),
+            _ => ModelFiles::embedded(),
         }
+    }
+
+    /// Whether it is the model in the binary, which has a name; a directory of that name comes first.
+    fn is_embedded(&self) -> bool {
+        self.model.as_ref().is_none_or(|spec| {
+            !spec.is_empty() && spec == ModelFiles::EMBEDDED_NAME && !Path::new(spec).exists()
+        })
     }
 
     /// What to call the model: its directory's name, or the name it was given by.
