@@ -1,6 +1,6 @@
 //! Lines, what they begin with, and the sentences in them.
 
-use super::has_letters;
+use super::{has_letters, is_pictograph};
 
 /// A part of a text; all parts of a text, one after the other, are the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,9 +133,10 @@ fn sentences<'t>(pieces: &mut Vec<Piece<'t>>, line: &'t str, language: &str) {
     }
 }
 
-/// White space, and marks without width: those of the direction of writing, which no vocabulary has.
+/// White space, pictographs, and marks without width: those of the direction of writing, which no vocabulary has.
 fn is_blank(c: char) -> bool {
     c.is_whitespace()
+        || is_pictograph(c)
         || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
@@ -204,6 +205,8 @@ mod tests {
             of("\u{202e}I came.\u{202c}\n\u{200f}I saw.\u{200f}"),
             ["I came.", "I saw."]
         );
+        // And so do pictographs.
+        assert_eq!(of("😀 I came. 👩‍🚀\n→ I saw ☕️"), ["I came.", "I saw"]);
         assert!(of("").is_empty());
         assert!(of(" \n\n---\n***\n 12.5 %\n").is_empty());
     }

@@ -22,3 +22,10 @@ use verbatim::verbatim;
 pub fn has_letters(text: &str) -> bool {
     text.chars().any(char::is_alphabetic)
 }
+
+/// An arrow, a symbol, an emoji or a part of one: few vocabularies have any, and they are the same in every language.
+fn is_pictograph(c: char) -> bool {
+    matches!(c,
+        '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}' | '\u{2600}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}'
+        | '\u{1f000}'..='\u{1faff}' | '\u{200d}' | '\u{20e3}' | '\u{fe0f}' | '\u{e0020}'..='\u{e007f}')
+}

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Kind, Protected};
+use super::{Kind, Protected, is_pictograph};
 
 /// Finds them in a text, in order, in time that is linear in its length.
 pub fn verbatim(text: &str) -> Vec<Protected> {
@@ -60,7 +60,10 @@ impl Scanner<'_> {
         let length = match c {
             _ if is_of_name(c) => return self.name(at),
             '`' => return self.code(at),
-            '%' | '{' | '$' | '#' | '<' | ':' => self.placeholder(at),
+            '#' => self.placeholder(at).or_else(|| self.handle(at)),
+            '@' => self.handle(at),
+            '%' | '{' | '$' | '<' | ':' => self.placeholder(at),
+            _ if is_pictograph(c) => Some(length_of(&self.text[at..], is_pictograph)),
             '/' | '~' if self.stands_alone(at) => {
                 let start = usize::from(c == '~');
                 path(&self.text[at + start..]).map(|length| start + length)
@@ -99,6 +102,21 @@ impl Scanner<'_> {
             .then(|| PLACEHOLDER.find(rest))
             .flatten()
             .map(|found| found.end())
+    }
+
+    /// `@somebody`, `@somebody@where.org`, `#something`
+    fn handle(&self, at: usize) -> Option<usize> {
+        let name = &self.text[at + 1..];
+        let is_named = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        if !is_named || !self.stands_alone(at) {
+            return None;
+        }
+        let length = length_of(name, is_of_word);
+        let length = match name[length..].strip_prefix('@').and_then(host) {
+            Some(host) if self.text[at..].starts_with('@') => length + 1 + host,
+            _ => length,
+        };
+        Some(1 + length)
     }
 
     /// Takes back quotes, what is between them, and back quotes.
@@ -386,6 +404,11 @@ mod tests {
                 &["5", "1", "2", "3", "٣٤"],
             ),
             ("100%of 50% %", &["100", "50"]),
+            (
+                "@bob and @jane@social.example.org like #books, C#, # and @ 5.",
+                &["@bob", "@jane@social.example.org", "#books", "5"],
+            ),
+            ("I ❤️ my 👩‍🚀👍🏽 dog", &["❤️", "👩‍🚀👍🏽"]),
         ] {
             assert_eq!(found(text), expected, "{text}");
         }

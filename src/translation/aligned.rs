@@ -1,5 +1,6 @@
 //! Which parts of a translation come from where, and markup by that.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -9,6 +10,7 @@ use super::output::joined;
 use super::{Done, TOGETHER, Translation, Translator, UnderWay, What};
 use crate::markup::{Aligned, Document, Link, Options, Source};
 use crate::pipeline::{Output, Request};
+use crate::text::Protected;
 use crate::tokenizer::Tokenizer;
 use crate::{GenerationConfig, Result};
 
@@ -140,6 +142,39 @@ fn written(tokenizer: &Tokenizer, ids: &[u32], text: &str) -> Result<Vec<Range<u
     Ok(written)
 }
 
+/// The links with each character of what was copied from its own, whatever the model looked at: a tag may stand in an address.
+pub(super) fn with_copies(
+    mut links: Vec<Link>,
+    source: &str,
+    target: &str,
+    protected: &[Protected],
+) -> Vec<Link> {
+    let copies = protected
+        .iter()
+        .filter(|one| source[one.at.clone()] == one.becomes);
+    let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for one in copies {
+        places.entry(&one.becomes).or_default().push(one.at.start);
+    }
+    for (copy, from) in places {
+        let to: Vec<usize> = target.match_indices(copy).map(|(at, _)| at).collect();
+        // Which is which is not to be known otherwise.
+        if to.len() != from.len() {
+            continue;
+        }
+        for (from, to) in from.into_iter().zip(to) {
+            let own = to..to + copy.len();
+            links.retain(|link| link.target.end <= own.start || own.end <= link.target.start);
+            links.extend(copy.char_indices().map(|(at, c)| Link {
+                target: to + at..to + at + c.len_utf8(),
+                source: from + at..from + at + c.len_utf8(),
+            }));
+        }
+    }
+    links.sort_by_key(|link| link.target.start);
+    links
+}
+
 /// What of a whole, put together of its parts, comes from where.
 pub(super) fn linked(parts: &[Done]) -> Vec<Link> {
     let (mut source, mut target) = (0, 0);
@@ -159,4 +194,31 @@ pub(super) fn linked(parts: &[Done]) -> Vec<Link> {
         (source, target) = (source + part.source, target + length);
     }
     links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::protected;
+
+    #[test]
+    fn what_is_copied_comes_from_itself() {
+        let source = "See https://a.org, 5 or 7.";
+        let target = "7 oder 5: https://a.org.";
+        let link = |target, source| Link { target, source };
+        // The model looked elsewhere; the last link is of nothing that is copied.
+        let links = vec![link(0..1, 19..20), link(10..16, 0..3), link(2..6, 21..23)];
+        let links = with_copies(links, source, target, &protected(source, None));
+        let of = |at: usize| {
+            let mut own = links.iter().filter(|link| link.target.contains(&at));
+            let link = own.next().expect("one link");
+            assert_eq!(own.next(), None);
+            link.source.start
+        };
+        assert_eq!(of(0), 24);
+        assert_eq!(of(2), 21);
+        assert_eq!(of(7), 19);
+        assert_eq!([of(10), of(18)], [4, 12]);
+        assert!(links.is_sorted_by_key(|link| link.target.start));
+    }
 }

@@ -4,7 +4,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use pollster::block_on;
 
 use super::admission::UnderWay;
-use super::aligned::linked;
+use super::aligned::{linked, with_copies};
 use super::output::joined;
 use super::{Done, TOGETHER, Translator, What};
 use crate::Result;
@@ -100,7 +100,13 @@ impl<'t> Sentence<'t> {
                 Some(best) => translator.links(read, best)?,
                 None => Vec::new(),
             };
-            if let Some((outputs, links)) = attempt.given(outputs, links, &protected) {
+            if let Some((outputs, mut links)) = attempt.given(outputs, links, &protected) {
+                if let Some(Output {
+                    text: Some(target), ..
+                }) = outputs.first().filter(|_| template.alignment)
+                {
+                    links = with_copies(links, &text, target, &protected);
+                }
                 return Ok(Translated {
                     outputs,
                     links,
