@@ -68,23 +68,24 @@ pub fn are_kept(protected: &[Protected], translation: &str) -> bool {
     for one in protected {
         *wanted.entry((one.kind, &one.becomes)).or_default() += 1;
     }
-    let found = verbatim(translation);
     // What terms are translated by has numbers too.
-    let of_terms = || {
-        let terms = wanted.iter().filter(|((kind, _), _)| *kind == Kind::Term);
-        terms
-            .flat_map(|((_, term), count)| verbatim(term).into_iter().map(move |one| (one, *count)))
-    };
-    wanted.iter().all(|(&(kind, text), &count)| {
-        if kind == Kind::Term {
-            return translation.matches(text).count() >= count;
+    let terms = wanted.iter().filter(|((kind, _), _)| *kind == Kind::Term);
+    let of_terms: Vec<(Protected, usize)> = terms
+        .flat_map(|((_, term), count)| verbatim(term).into_iter().map(move |one| (one, *count)))
+        .collect();
+    for (one, count) in &of_terms {
+        if let Some(wanted) = wanted.get_mut(&(one.kind, one.becomes.as_str())) {
+            *wanted += count;
         }
-        let is_it = |one: &Protected| one.kind == kind && one.becomes == text;
-        let more: usize = of_terms()
-            .filter(|(one, _)| is_it(one))
-            .map(|(_, count)| count)
-            .sum();
-        found.iter().filter(|one| is_it(one)).count() == count + more
+    }
+    let all = verbatim(translation);
+    let mut found: BTreeMap<(Kind, &str), usize> = BTreeMap::new();
+    for one in &all {
+        *found.entry((one.kind, &one.becomes)).or_default() += 1;
+    }
+    wanted.iter().all(|(wanted, &count)| match wanted {
+        (Kind::Term, term) => translation.matches(term).count() >= count,
+        _ => found.get(wanted) == Some(&count),
     })
 }
 
