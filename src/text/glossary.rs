@@ -1,6 +1,6 @@
 //! A glossary: terms and what stands for them in a translation.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::{Kind, Protected};
 use crate::{Error, Result};
@@ -15,11 +15,14 @@ pub struct Glossary {
     of_pattern: Vec<usize>,
 }
 
+/// Bytes that a term may have, as with DeepL.
+const LONGEST: usize = 1024;
+
 impl Glossary {
     /// A glossary of such terms with their translations.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a term that is empty or doubled.
+    /// [`Error::Invalid`] for a term that is empty, doubled or longer than 1,024 bytes.
     pub fn new(terms: impl IntoIterator<Item = (String, String)>) -> Result<Glossary> {
         let terms: Vec<(String, String)> = terms.into_iter().collect();
         let mut seen = std::collections::HashMap::new();
@@ -27,6 +30,12 @@ impl Glossary {
             let wrong = |what: &str| Err(Error::Invalid(format!("entry {}: {what}", index + 1)));
             if term.trim().is_empty() {
                 return wrong("a term is empty");
+            }
+            if term.len() > LONGEST {
+                return wrong(&format!(
+                    "a term has {} bytes, of which it may have {LONGEST}",
+                    term.len()
+                ));
             }
             if translation.trim().is_empty() {
                 return wrong(&format!("\"{term}\" has an empty translation"));
@@ -50,6 +59,8 @@ impl Glossary {
             of_pattern.push(index);
         }
         let finder = AhoCorasick::builder()
+            // What is chosen for few terms otherwise takes a kilobyte for each of their bytes.
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
             .match_kind(MatchKind::LeftmostLongest)
             .build(&patterns)
             .map_err(|error| Error::Invalid(format!("the glossary is too large: {error}")))?;
@@ -134,7 +145,7 @@ impl Glossary {
         let is_word = |c: char| c.is_alphanumeric();
         let mut found = Vec::new();
         let mut from = 0;
-        // Where a match is part of a word, the next one may begin inside it.
+        // Where a match is part of a word, the next one may begin inside it, but in no word.
         while let Some(one) = self
             .finder
             .find(aho_corasick::Input::new(text).range(from..))
@@ -147,7 +158,12 @@ impl Glossary {
             let in_word = joins(matched.chars().next(), text[..at.start].chars().next_back())
                 || joins(matched.chars().next_back(), text[at.end..].chars().next());
             if in_word {
-                from = at.start + matched.chars().next().map_or(1, char::len_utf8);
+                let mut rest = text[at.start..].chars();
+                let mut before = rest.next();
+                while joins(before, rest.clone().next()) {
+                    before = rest.next();
+                }
+                from = text.len() - rest.as_str().len();
                 continue;
             }
             from = at.end;
@@ -236,8 +252,28 @@ mod tests {
     }
 
     #[test]
+    fn terms_take_no_more_memory_than_they_are_worth() {
+        let term = |n: u32| -> String {
+            (0..340)
+                .filter_map(|c| char::from_u32(0x4e00 + n + 7 * c))
+                .collect()
+        };
+        let glossary = Glossary::new((0..50).map(|n| pair(&term(n), "x"))).unwrap();
+        let bytes = 50 * term(0).len();
+        assert!(glossary.finder.memory_usage() < 64 * bytes);
+        let error = Glossary::new([pair(&"a".repeat(1025), "x")])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "entry 1: a term has 1025 bytes, of which it may have 1024"
+        );
+    }
+
+    #[test]
     fn a_megabyte_takes_linear_time() {
-        let glossary = Glossary::parse("aaaa\tb\na\tc\n").unwrap();
+        let long = "a".repeat(LONGEST);
+        let glossary = Glossary::parse(&format!("{long}\tb\na\tc\n")).unwrap();
         let begin = std::time::Instant::now();
         assert!(glossary.terms(&"a".repeat(1 << 20)).is_empty());
         assert!(begin.elapsed().as_secs() < 20);
