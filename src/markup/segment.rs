@@ -153,10 +153,11 @@ pub fn stretches<'t>(markup: &'t str, tokens: &[Token<'t>], options: &Options) -
             Kind::Text | Kind::Other => "",
         };
         let mut count = 1;
-        if matches!(token.kind, Kind::Open(_)) && is_untouched(token.raw, name, options) {
+        let is_whole =
+            matches!(token.kind, Kind::Open(_)) && is_untouched(token.raw, name, options);
+        if is_whole {
             count = element(&tokens[index..], name);
         }
-        let is_whole = count > 1;
         let end = at
             + tokens[index..index + count]
                 .iter()
@@ -166,6 +167,11 @@ pub fn stretches<'t>(markup: &'t str, tokens: &[Token<'t>], options: &Options) -
             cutter.flush(at);
             let reads = options.attributes && !is_whole;
             cutter.keep(at..end, reads);
+            cutter.from = end;
+        } else if end == markup.len() && (is_whole || token.kind == Kind::Other) {
+            // It may never end: whatever came to stand behind it would be lost in it.
+            cutter.flush(at);
+            cutter.keep(at..end, false);
             cutter.from = end;
         } else if is_whole {
             cutter.mark(&markup[at..end], MarkKind::Atom, true);

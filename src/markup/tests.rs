@@ -203,6 +203,26 @@ fn what_is_not_balanced_is_carried_through() {
 }
 
 #[test]
+fn what_never_ends_comes_last() {
+    for tail in ["<b x", "<!-- x", "<code>x", "<b translate=no>"] {
+        let markup = format!("one two {tail}");
+        let out = translate_markup(&markup, &Options::default(), |texts| {
+            let end = texts[0].text.len();
+            // The first word comes from where the text ends.
+            let links = vec![Link {
+                target: 0..4,
+                source: end..end,
+            }];
+            Ok(vec![Aligned {
+                text: "zwei eins ".into(),
+                links,
+            }])
+        });
+        assert_eq!(out.unwrap(), format!("zwei eins {tail}"));
+    }
+}
+
+#[test]
 fn hostile_markup_takes_linear_time() {
     let words = [
         "<b>",
