@@ -9,6 +9,7 @@ mod pipeline;
 mod sentence_piece;
 mod settings;
 mod token;
+mod trusted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -107,7 +108,7 @@ impl Tokenizer {
         let pieces = found(SENTENCE_PIECE).or_else(|| found(OTHER_SENTENCE_PIECE));
         let pipeline = match (file.zip(header), pairs, pieces) {
             (Some(((text, path), header)), ..) => {
-                Pipeline::from_json(&path, &text, &header.model, &settings)?
+                Pipeline::from_json(&path, &text, &header, &settings)?
             }
             (None, Some((vocabulary, merges)), pieces) if has_pairs || pieces.is_none() => {
                 for file in [&vocabulary, &merges] {
@@ -147,7 +148,7 @@ impl Tokenizer {
         };
         let settings =
             Settings::from_files(files).map_err(|e| fault(Path::new(CONFIG), e.to_string()))?;
-        let pipeline = Pipeline::from_json(path, tokenizer, &header.model, &settings)?;
+        let pipeline = Pipeline::from_json(path, tokenizer, &header, &settings)?;
         Ok(Self::pipeline(pipeline, &settings))
     }
 

@@ -17,8 +17,9 @@ use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{ModelWrapper, PostProcessor, TruncationDirection};
 
-use super::settings::{Class, ModelHeader, SENTINEL, Settings};
+use super::settings::{Class, Header, ModelHeader, SENTINEL, Settings};
 use super::token::Token;
+use super::trusted::{check_normalizer, check_processor};
 use super::{Side, Vocabulary, byte_pair, fault};
 use crate::{Error, Result};
 
@@ -37,21 +38,26 @@ impl Pipeline {
     pub fn from_json(
         path: &Path,
         json: &[u8],
-        header: &ModelHeader,
+        header: &Header,
         settings: &Settings,
     ) -> Result<Self> {
         let broken = |e| fault(path, format!("not a tokenizer that can be read: {e}"));
+        check_normalizer(&header.normalizer).map_err(|e| broken(e.into()))?;
         let file = tokenizers::Tokenizer::from_bytes(json).map_err(broken)?;
         let tokenizer = match (settings.class, file.get_model()) {
             (Class::SentencePiece, ModelWrapper::Unigram(model)) => {
-                t5_from_json(&file, model, header, settings)
+                t5_from_json(&file, model, &header.model, settings)
             }
             (Class::Roberta | Class::Gpt2, ModelWrapper::BPE(model)) => {
                 byte_pair::from_json(&file, model.clone(), settings)
             }
             _ => as_it_stands(file, settings),
         };
-        Ok(Pipeline(tokenizer.map_err(broken)?))
+        let tokenizer = tokenizer.map_err(broken)?;
+        let processor = serde_json::to_value(tokenizer.get_post_processor());
+        let processor = processor.map_err(|e| broken(e.into()))?;
+        check_processor(&processor).map_err(|e| broken(e.into()))?;
+        Ok(Pipeline(tokenizer))
     }
 }
 

@@ -10,6 +10,7 @@ use super::fault;
 use super::pipeline::{self, Pipeline, T5_SENTINELS, T5_UNKNOWN};
 use super::settings::{Class, SENTINEL, Settings};
 use super::token::Token;
+use super::trusted::check_charsmap;
 use crate::Result;
 
 /// The parts of SentencePiece's protobuf message that matter here.
@@ -115,6 +116,7 @@ fn build(model: Model, settings: &Settings) -> tokenizers::Result<Pipeline> {
     };
     let charsmap = model.normalizer.and_then(|normalizer| normalizer.charsmap);
     let charsmap = charsmap.filter(|charsmap| !charsmap.is_empty());
+    charsmap.as_deref().map_or(Ok(()), check_charsmap)?;
     let charsmap = charsmap
         .map(|charsmap| Precompiled::from(&charsmap))
         .transpose()?;

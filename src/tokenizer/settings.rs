@@ -88,6 +88,8 @@ pub(super) struct SettingsFiles<'f> {
 pub(super) struct Header {
     pub model: ModelHeader,
     #[serde(default)]
+    pub normalizer: Value,
+    #[serde(default)]
     added_tokens: Vec<Value>,
     padding: Option<Padding>,
 }

@@ -120,3 +120,28 @@ fn t5_small_agrees_with_transformers() {
 fn the_embedded_models_tokenizer_agrees_with_transformers() {
     agrees_with_transformers("embedded", "models/t5-mini-en-de");
 }
+
+#[test]
+fn what_would_fail_at_the_first_text_is_told_when_the_file_is_read() {
+    let other = r#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#;
+    let refused = |json: &str| {
+        let read = Tokenizer::from_bytes(json.as_bytes(), Some(other.as_bytes()));
+        read.err().expect("an error").to_string()
+    };
+    Tokenizer::from_bytes(TINY.as_bytes(), Some(other.as_bytes())).unwrap();
+    let error = refused(&TINY.replace(
+        r#"{"id": "</s>", "type_id": 0}"#,
+        r#"{"id": "<s>", "type_id": 0}"#,
+    ));
+    assert!(error.contains("its template for a text has <s>"), "{error}");
+    let two = r#""single": [{"Sequence": {"id": "B", "type_id": 0}}, "#;
+    let error = refused(&TINY.replace(r#""single": ["#, two));
+    assert!(error.contains("its template for a text has two"), "{error}");
+    // A map of one step, which leads out of it.
+    let map = r#""normalizer": {"type": "Precompiled", "precompiled_charsmap": "BAAAAAEAAAA="}"#;
+    let error = refused(&TINY.replace(r#""normalizer": null"#, map));
+    assert!(
+        error.contains("its character map is truncated or corrupt"),
+        "{error}"
+    );
+}
