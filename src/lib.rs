@@ -29,6 +29,9 @@ pub mod embedding;
 pub mod engine;
 pub mod error;
 mod foreign;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod generate;
 pub mod gpu;
 pub mod hub;

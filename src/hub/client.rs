@@ -12,11 +12,28 @@ use super::options::Options;
 use crate::{Error, Result};
 
 /// What the hub says about a model at a revision.
-pub(super) struct Listing {
+pub struct Listing {
     /// The commit that the revision stands for.
     pub commit: String,
     /// Its files.
     pub files: Vec<String>,
+}
+
+impl Listing {
+    /// Reads an answer of the hub's; `None` where it is none. Files that would lie elsewhere are left out.
+    pub fn parse(text: &str) -> Option<Listing> {
+        let info: Value = serde_json::from_str(text).ok()?;
+        let commit = info["sha"].as_str().filter(|sha| is_commit(sha))?;
+        let siblings = info["siblings"].as_array()?.iter();
+        let names = siblings.filter_map(|sibling| sibling["rfilename"].as_str());
+        Some(Listing {
+            commit: commit.to_owned(),
+            files: names
+                .filter(|name| files::is_below(name))
+                .map(str::to_owned)
+                .collect(),
+        })
+    }
 }
 
 /// What the hub says about a file.
@@ -66,22 +83,7 @@ impl<'a> Client<'a> {
                 "{uri} did not answer as a hub does: check HF_ENDPOINT"
             ))
         };
-        let info: Value = serde_json::from_str(&text).map_err(|_| malformed())?;
-        let commit = info["sha"]
-            .as_str()
-            .filter(|sha| is_commit(sha))
-            .ok_or_else(malformed)?;
-        let siblings = info["siblings"].as_array().ok_or_else(malformed)?;
-        let names = siblings
-            .iter()
-            .filter_map(|sibling| sibling["rfilename"].as_str());
-        Ok(Listing {
-            commit: commit.to_owned(),
-            files: names
-                .filter(|name| files::is_below(name))
-                .map(str::to_owned)
-                .collect(),
-        })
+        Listing::parse(&text).ok_or_else(malformed)
     }
 
     /// The ETag and the size of a file, from the first server on the way that knows the ETag: that is the hub itself, and

@@ -38,6 +38,8 @@ mod transfer;
 use std::path::{Path, PathBuf};
 
 pub use cache::{CachedModel, cached};
+#[cfg(all(feature = "fuzzing", feature = "hub"))]
+pub(crate) use client::Listing;
 pub use names::ModelId;
 pub use network::Network;
 pub use options::Options;

@@ -4,7 +4,7 @@
 mod entities;
 mod place;
 mod segment;
-mod token;
+pub(crate) mod token;
 mod tree;
 
 use std::ops::Range;
