@@ -1,9 +1,9 @@
 // How much each row of a decode step attends to each key of its source: the softmax weights of cross-attention, summed over
 // heads, and where const ADDS is set on top of what an earlier layer left. Written down in a log that wraps around, as
-// argmax.wgsl's. attention_cached.wgsl stands in front (CROSS is true); a workgroup of THREADS a row.
+// argmax.wgsl's; behind its lines is one for the scores of the head at hand. attention_cached.wgsl stands in front (CROSS is true); a workgroup of THREADS a row.
 // Twin: reference::Attention::weights
 
-@group(0) @binding(5) var<storage, read_write> alignment: array<f32>;  // [lines, rows, width]
+@group(0) @binding(5) var<storage, read_write> alignment: array<f32>;  // [lines + 1, rows, width]
 
 var<workgroup> shared_best: array<f32, THREADS>;
 var<workgroup> shared_total: array<f32, THREADS>;
@@ -38,6 +38,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     let first = row.source * params.stride;
     let keys = table[first];
     let line = ((row.position % params.lines) * params.rows + index) * params.width;
+    let scores = (params.lines * params.rows + index) * params.width;
     for (var head = 0u; head < params.heads; head++) {
         let here = Place(index, head, row.position, first + 1u, keys, true);
         let is_first = head == 0u && !ADDS;
@@ -45,6 +46,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
         var total = 0.0;
         for (var t = local; t < keys; t += THREADS) {
             let value = score(here, t);
+            alignment[scores + t] = value;
             let next = max(best, value);
             total = total * exp(best - next) + exp(value - next);
             best = next;
@@ -61,7 +63,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
         }
         workgroupBarrier();
         for (var t = local; t < keys; t += THREADS) {
-            note(line + t, exp(score(here, t) - best) / total, is_first);
+            note(line + t, exp(alignment[scores + t] - best) / total, is_first);
         }
         // Where keys are hidden, the last places have none.
         for (var t = keys + local; t < params.width; t += THREADS) {

@@ -6,7 +6,7 @@ use crate::gpu::{Back, Buffer, Gpu, Readback};
 
 /// The log of a step's alignment, and its ways back.
 pub(super) struct Alignments {
-    /// `[lines, rows, width]`: a row's at position p in line p % lines.
+    /// `[lines, rows, width]`: a row's at position p in line p % lines; and a line to work in.
     pub log: Buffer,
     pub lines: usize,
     /// Keys of a source.
@@ -32,7 +32,7 @@ impl Alignments {
     ) -> Result<Alignments> {
         let elements = lines * room * width;
         Ok(Alignments {
-            log: gpu.buffer("alignment", (elements * 4) as u64)?,
+            log: gpu.buffer("alignment", ((elements + room * width) * 4) as u64)?,
             lines,
             width,
             room,

@@ -58,8 +58,8 @@ pub struct AlignmentArgs<'a> {
     pub heads: usize,
     /// Padded width of a head, at most 256.
     pub head_width: usize,
-    /// `[lines, rows, stride - 1]` f32, of which a step of `n` rows fills `[lines, n, stride - 1]`: row i at position p
-    /// its part of `[p % lines, i]`.
+    /// `[lines + 1, rows, stride - 1]` f32, of which a step of `n` rows fills `[lines, n, stride - 1]`: row i at position p
+    /// its part of `[p % lines, i]`. What is behind that is to work in.
     pub log: &'a Buffer,
     /// Steps that there is room for.
     pub lines: usize,
@@ -104,7 +104,7 @@ impl AttentionAlignment {
             },
             max_rows: (args.q.len() as usize * 4 / inner)
                 .min(args.rows.size() as usize / 16)
-                .min(args.log.size() as usize / (args.lines * width * 4).max(1)),
+                .min(args.log.size() as usize / ((args.lines + 1) * width * 4).max(1)),
         }
     }
 

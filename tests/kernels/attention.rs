@@ -350,7 +350,7 @@ fn attend_to_sources(gpu: &Gpu) {
             CachedAttention::new(gpu, &args).record(gpu, rows.len(), &mut plan);
             // Position 4 is line 1 of 3; a second layer, the same again, adds to the first.
             let (lines, width) = (3, stride - 1);
-            let log = vec![f32::NAN; lines * rows.len() * width];
+            let log = vec![f32::NAN; (lines + 1) * rows.len() * width];
             let log = gpu.buffer_from("log", &log).unwrap();
             for adds in [false, true] {
                 let args = AlignmentArgs {
