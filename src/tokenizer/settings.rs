@@ -89,6 +89,9 @@ pub(super) struct Header {
     pub model: ModelHeader,
     #[serde(default)]
     pub normalizer: Value,
+    /// Looked at here because the file's parser panics where this part is not valid JSON.
+    #[serde(default, rename = "decoder")]
+    _decoder: Value,
     #[serde(default)]
     added_tokens: Vec<Value>,
     padding: Option<Padding>,

@@ -144,4 +144,14 @@ fn what_would_fail_at_the_first_text_is_told_when_the_file_is_read() {
         error.contains("its character map is truncated or corrupt"),
         "{error}"
     );
+    // No character: the second half of it is missing.
+    let half = r#""decoder": {"type": "Metaspace", "replacement": "\ud800"#;
+    let error = refused(&TINY.replace(
+        r#""decoder": {"type": "Metaspace", "replacement": "▁"#,
+        half,
+    ));
+    assert!(
+        error.contains("not a tokenizer that can be read"),
+        "{error}"
+    );
 }
