@@ -46,6 +46,23 @@ impl Alignment {
         self.weights.chunks_exact(self.sources.max(1))
     }
 
+    /// Of words, which whitespace separates, in place of tokens. Neither special tokens at the `end` (`</s>`) nor the source's
+    /// first `prefix_words` words, which say what is to be done, are part of any.
+    pub fn of_words(
+        &self,
+        tokenizer: &Tokenizer,
+        source: &[u32],
+        prefix_words: usize,
+        target: &[u32],
+        end: &[u32],
+    ) -> Alignment {
+        let sources: Vec<Option<usize>> = words(tokenizer, source, end)
+            .into_iter()
+            .map(|word| word?.checked_sub(prefix_words))
+            .collect();
+        self.grouped(&words(tokenizer, target, end), &sources)
+    }
+
     /// Tokens put together: source parts add up, target parts are averaged. Each token's part is given by its number; a
     /// token without one is left out.
     pub fn grouped(&self, targets: &[Option<usize>], sources: &[Option<usize>]) -> Alignment {
@@ -85,7 +102,7 @@ impl Alignment {
 
 /// The number of the word that each token is part of; words are what whitespace separates, and special tokens at the
 /// end (`</s>`) are part of none.
-pub fn words(tokenizer: &Tokenizer, ids: &[u32], end: &[u32]) -> Vec<Option<usize>> {
+fn words(tokenizer: &Tokenizer, ids: &[u32], end: &[u32]) -> Vec<Option<usize>> {
     let mut words = 0;
     let mut in_word = false;
     let mut parts: Vec<Option<usize>> = ids
@@ -204,6 +221,42 @@ mod tests {
         assert_eq!(words(&pieces, &ids, &[1]), parts);
         // A space with nothing behind it belongs to no word.
         assert_eq!(words(&pieces, &ids[..5], &[1])[4], None);
+    }
+
+    #[test]
+    fn words_are_aligned_without_the_prefix() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let bytes = Tokenizer::from_dir(&root.join("tokenizers/byt5"))
+            .unwrap()
+            .unwrap();
+        // Tokens are bytes; the source is "c d" behind its prefix.
+        let (source, target) = (
+            bytes.encode("a: c d").unwrap(),
+            bytes.encode("x yz").unwrap(),
+        );
+        assert_eq!((source.len(), target.len()), (7, 5));
+        // Most of all goes to the prefix and to `</s>`, which do not count.
+        let alignment = Alignment::new(
+            [
+                [0.5, 0.0, 0.0, 0.0, 0.1, 0.2, 0.2], // "x" to "d", its space and itself
+                [0.5, 0.0, 0.0, 0.1, 0.0, 0.0, 0.4], // " " to "c", of the next word
+                [0.0, 0.5, 0.0, 0.0, 0.0, 0.2, 0.3], // "y" to "d"
+                [0.0, 0.0, 0.0, 0.2, 0.0, 0.0, 0.8], // "z" to "c"
+                [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0], // `</s>` to "d"
+            ]
+            .concat(),
+            source.len(),
+        );
+        let of_words = alignment.of_words(&bytes, &source, 1, &target, &[1]);
+        let rows: Vec<Vec<f32>> = of_words.rows().map(<[f32]>::to_vec).collect();
+        for (found, expected) in rows.concat().iter().zip([0.0, 0.3, 0.1, 0.2 / 3.0]) {
+            assert!((found - expected).abs() < 1e-6, "{rows:?}");
+        }
+        assert_eq!(rows.concat().len(), 4);
+        assert_eq!(of_words.hard(), [(1, 0), (0, 1)]);
+        // With the prefix among the words, the source has three.
+        let all = alignment.of_words(&bytes, &source, 0, &target, &[1]);
+        assert_eq!(all.hard(), [(0, 0), (0, 1)]);
     }
 
     #[test]

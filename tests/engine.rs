@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use common::token_ids;
 use t5_gpu::alignment::Alignment;
 use t5_gpu::generate::{Event, Output, Request};
-use t5_gpu::model::{DeviceSelection, TraceOptions};
-use t5_gpu::pipeline::{self, ForwardRequest};
-use t5_gpu::{Engine, Error, GenerationConfig, LoadOptions, ModelFiles, Pipeline};
+use t5_gpu::model::DeviceSelection;
+use t5_gpu::pipeline::{self, AlignRequest};
+use t5_gpu::{Engine, Error, GenerationConfig, LoadOptions, ModelFiles, Pipeline, Result};
 
 fn checkpoint() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoints/t5")
@@ -297,6 +297,57 @@ fn a_lost_device_is_opened_again() {
     assert_eq!(states.len(), 1);
 }
 
+fn align(pipeline: &Pipeline, whole: &AlignRequest, layer: Option<usize>) -> Result<Alignment> {
+    let mut found = Err(Error::Stopped);
+    let whole = std::slice::from_ref(whole);
+    pipeline.align_each(whole, layer, &mut |index, aligned| {
+        assert_eq!(index, 0);
+        found = aligned;
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+/// What is wrong with one target, or with the layer, is told in its place.
+#[test]
+fn targets_are_aligned_by_one_layer_or_all() {
+    let files = ModelFiles::open(checkpoint()).unwrap();
+    let pipeline = Pipeline::load(&files, &LoadOptions::default(), &mut |_, _| ()).unwrap();
+    let whole = AlignRequest {
+        input_ids: vec![5, 9, 4, 1],
+        labels: vec![8, 2, 6, 7, 1],
+    };
+    let rows = |layer| -> Vec<f32> {
+        let aligned = align(&pipeline, &whole, layer).unwrap();
+        let rows: Vec<&[f32]> = aligned.rows().collect();
+        assert_eq!((rows.len(), rows[0].len()), (5, 4));
+        rows.concat()
+    };
+    let layers = pipeline.config().num_decoder_layers;
+    assert!(layers > 1);
+    let each: Vec<Vec<f32>> = (0..layers).map(|layer| rows(Some(layer))).collect();
+    assert_ne!(each[0], each[1]);
+    let mean: Vec<f32> = (0..each[0].len())
+        .map(|at| each.iter().map(|layer| layer[at]).sum::<f32>() / layers as f32)
+        .collect();
+    assert!(common::max_error(&mean, &rows(None)) < 1e-6);
+    let refused = align(&pipeline, &whole, Some(layers)).unwrap_err();
+    assert!(refused.to_string().contains("no such layer"), "{refused}");
+
+    // A target that is none stands between two that are.
+    let empty = AlignRequest {
+        labels: Vec::new(),
+        ..whole.clone()
+    };
+    let mut told = [None; 3];
+    let requests = [whole.clone(), empty, whole.clone()];
+    pipeline.align_each(&requests, None, &mut |index, aligned| {
+        told[index] = Some(aligned.is_ok());
+        ControlFlow::Continue(())
+    });
+    assert_eq!(told, [Some(true), Some(false), Some(true)]);
+}
+
 /// A request's alignment is what cross-attention weighs in a pass over source and output at once; those beside it, some of
 /// which ask for none, do not matter, and what is chosen does not depend on it.
 #[test]
@@ -318,6 +369,9 @@ fn alignment_is_that_of_a_pass_over_the_output() {
             .collect();
         // Sampling without a seed draws otherwise the second time.
         requests.retain(|request| !request.options.do_sample || request.options.seed.is_some());
+        for request in requests.iter_mut().step_by(4) {
+            request.options.decoder_input_ids = vec![7, 3];
+        }
         let answers = |requests: &[pipeline::Request]| {
             let mut answers = vec![Vec::new(); requests.len()];
             pipeline.generate_each(requests, &mut |index, outputs| {
@@ -336,27 +390,16 @@ fn alignment_is_that_of_a_pass_over_the_output() {
             for (plain, output) in plain.iter().zip(&aligned) {
                 assert_eq!(plain.token_ids, output.token_ids, "{name}");
                 assert_eq!(output.alignment.is_some(), request.alignment);
-                let (Some(alignment), true) = (
-                    &output.alignment,
-                    request.options.decoder_input_ids.is_empty(),
-                ) else {
+                let Some(alignment) = &output.alignment else {
                     continue;
                 };
-                let forward = ForwardRequest {
+                let prefix = &request.options.decoder_input_ids;
+                let whole = AlignRequest {
                     input_ids: request.input_ids.clone(),
-                    labels: Some(output.token_ids.clone()),
+                    labels: [prefix.as_slice(), &output.token_ids].concat(),
                 };
-                let trace = TraceOptions {
-                    hidden_states: false,
-                    attentions: true,
-                };
-                let mut layers = Vec::new();
-                pipeline.forward_each(&[forward], trace, &mut |_, forward| {
-                    layers = forward.unwrap().decoder.unwrap().cross_attentions;
-                    ControlFlow::Continue(())
-                });
-                let (targets, sources) = (output.token_ids.len(), request.input_ids.len());
-                let expected = Alignment::mean(&layers, targets, sources);
+                let expected = align(&pipeline, &whole, None).unwrap().skip(prefix.len());
+                let targets = output.token_ids.len();
                 assert_eq!(alignment.rows().count(), targets);
                 for (found, expected) in alignment.rows().zip(expected.rows()) {
                     let error = common::max_error(found, expected);

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
-use t5_gpu::alignment::{Alignment, words};
-use t5_gpu::model::TraceOptions;
-use t5_gpu::pipeline::{ForwardRequest, Output, Request};
+use t5_gpu::alignment::Alignment;
+use t5_gpu::pipeline::{AlignRequest, Output, Request};
 use t5_gpu::tokenizer::Tokenizer;
 use t5_gpu::{Error, Result};
 
@@ -91,16 +90,9 @@ struct Aligning {
 }
 
 /// A request, and how many words of its source are the task's prefix.
-struct AlignRequest {
+struct Asked {
     request: Request,
     prefix_words: usize,
-}
-
-impl AlignRequest {
-    /// What the output continues, behind the start token.
-    fn target_prefix(&self) -> Result<Vec<u32>> {
-        Ok(self.request.options.decoder_prompt()?.split_off(1))
-    }
 }
 
 struct Aligned {
@@ -123,30 +115,34 @@ impl Aligning {
             .ok_or_else(no_tokenizer)
     }
 
-    fn align(
-        &self,
-        asked: &AlignRequest,
-        output: Output,
-        cross_attentions: &[Vec<f32>],
-    ) -> Result<Aligned> {
-        let tokenizer = self.tokenizer()?;
-        let (source, target) = (&asked.request.input_ids, &output.token_ids);
-        let layers = match self.layer {
-            Some(layer) => &cross_attentions[layer..=layer],
-            None => cross_attentions,
+    fn asked(&self, request: Request, prefix_words: usize) -> Asked {
+        let request = Request {
+            // Of one layer alone, generation does not tell.
+            alignment: self.layer.is_none(),
+            ..request
         };
-        let prefix = asked.target_prefix()?.len();
-        let attention = Alignment::mean(layers, prefix + target.len(), source.len()).skip(prefix);
+        Asked {
+            request,
+            prefix_words,
+        }
+    }
+
+    fn align(&self, asked: &Asked, mut output: Output) -> Result<Aligned> {
+        let attention = match output.alignment.take() {
+            Some(attention) => attention,
+            None => self.attention(&asked.request, &output)?,
+        };
         let pairs = if self.tokens {
             attention.hard()
         } else {
-            let end = &asked.request.options.eos_token_id;
-            let sources: Vec<Option<usize>> = words(tokenizer, source, end)
-                .into_iter()
-                .map(|word| word?.checked_sub(asked.prefix_words))
-                .collect();
-            let targets = words(tokenizer, target, end);
-            attention.grouped(&targets, &sources).hard()
+            let Request {
+                input_ids, options, ..
+            } = &asked.request;
+            let (target, end) = (&output.token_ids, &options.eos_token_id);
+            let tokenizer = self.tokenizer()?;
+            let of_words =
+                attention.of_words(tokenizer, input_ids, asked.prefix_words, target, end);
+            of_words.hard()
         };
         Ok(Aligned {
             output,
@@ -154,28 +150,41 @@ impl Aligning {
             pairs,
         })
     }
+
+    /// The layer's attention, in a second pass over the whole of an output.
+    fn attention(&self, request: &Request, output: &Output) -> Result<Alignment> {
+        // What the output continues, behind the start token.
+        let prefix = request.options.decoder_prompt()?.split_off(1);
+        let skip = prefix.len();
+        let pass = AlignRequest {
+            input_ids: request.input_ids.clone(),
+            labels: [prefix, output.token_ids.clone()].concat(),
+        };
+        let mut aligned = Err(Error::Stopped);
+        let pipeline = &self.generating.pipeline;
+        pipeline.align_each(&[pass], self.layer, &mut |_, found| {
+            aligned = found;
+            ControlFlow::Continue(())
+        });
+        Ok(aligned?.skip(skip))
+    }
 }
 
 impl Answerer for Aligning {
-    type Request = AlignRequest;
+    type Request = Asked;
     type Answer = Aligned;
 
-    fn read_text(&self, text: &str) -> Result<AlignRequest> {
-        Ok(AlignRequest {
-            request: self.generating.read_text(text)?,
-            prefix_words: self.prefix_words(),
-        })
+    fn read_text(&self, text: &str) -> Result<Asked> {
+        Ok(self.asked(self.generating.read_text(text)?, self.prefix_words()))
     }
 
-    fn read_json(&self, fields: Map<String, Value>) -> Result<AlignRequest> {
+    fn read_json(&self, fields: Map<String, Value>) -> Result<Asked> {
         let has_prefix = fields.contains_key("text");
-        Ok(AlignRequest {
-            request: self.generating.read_json(fields)?,
-            prefix_words: if has_prefix { self.prefix_words() } else { 0 },
-        })
+        let prefix_words = if has_prefix { self.prefix_words() } else { 0 };
+        Ok(self.asked(self.generating.read_json(fields)?, prefix_words))
     }
 
-    fn write_text(&self, _: &AlignRequest, aligned: &Aligned) -> String {
+    fn write_text(&self, _: &Asked, aligned: &Aligned) -> String {
         let text = aligned.output.text.as_deref().unwrap_or_default();
         let pairs: Vec<String> = aligned
             .pairs
@@ -185,7 +194,7 @@ impl Answerer for Aligning {
         format!("{} ||| {}", one_line(text), pairs.join(" "))
     }
 
-    fn keep(&self, _: &str, asked: &AlignRequest, aligned: &Aligned) -> Result<()> {
+    fn keep(&self, _: &str, asked: &Asked, aligned: &Aligned) -> Result<()> {
         if let Some(pictures) = &self.pictures {
             let tokenizer = self.tokenizer()?;
             pictures.borrow_mut().push(HeatMap {
@@ -198,7 +207,7 @@ impl Answerer for Aligning {
         Ok(())
     }
 
-    fn write_json(&self, asked: &AlignRequest, aligned: &Aligned) -> Map<String, Value> {
+    fn write_json(&self, asked: &Asked, aligned: &Aligned) -> Map<String, Value> {
         let tokens = |ids: &[u32]| {
             self.tokenizer()
                 .map(|it| it.tokens(ids))
@@ -225,37 +234,15 @@ impl Answerer for Aligning {
 }
 
 impl BatchAnswerer for Aligning {
-    fn answer(&self, requests: &[AlignRequest], done: Done<'_, Aligned>) {
+    fn answer(&self, requests: &[Asked], done: Done<'_, Aligned>) {
         let pipeline = &self.generating.pipeline;
         let asked: Vec<Request> = requests.iter().map(|one| one.request.clone()).collect();
-        let trace = TraceOptions {
-            hidden_states: false,
-            attentions: true,
-        };
-        // The output, then its attention in a second pass over the whole of it.
         pipeline.generate_each(&asked, &mut |index, outputs| {
-            let found = outputs.and_then(|mut outputs| {
-                let prefix = requests[index].target_prefix()?;
-                Ok((prefix, outputs.swap_remove(0)))
-            });
-            let (prefix, output) = match found {
-                Ok(found) => found,
-                Err(error) => return done(index, Err(error)),
-            };
-            let forward = ForwardRequest {
-                input_ids: asked[index].input_ids.clone(),
-                labels: Some([prefix, output.token_ids.clone()].concat()),
-            };
-            let mut flow = ControlFlow::Continue(());
-            pipeline.forward_each(&[forward], trace, &mut |_, traced| {
-                let aligned = traced.and_then(|traced| {
-                    let decoder = traced.decoder.unwrap_or_default();
-                    self.align(&requests[index], output.clone(), &decoder.cross_attentions)
-                });
-                flow = done(index, aligned);
-                flow
-            });
-            flow
+            let best = outputs.map(|mut outputs| outputs.swap_remove(0));
+            done(
+                index,
+                best.and_then(|best| self.align(&requests[index], best)),
+            )
         });
     }
 }

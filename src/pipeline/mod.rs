@@ -1,5 +1,6 @@
 //! Text in, text out: a tokenizer, a model on a GPU and generation put together.
 
+mod align;
 mod answers;
 mod each;
 mod embed;
@@ -12,6 +13,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+pub use self::align::AlignRequest;
 pub use self::answers::Pending;
 pub use self::forward::{DecoderForward, Forward, ForwardRequest};
 pub use self::score::{Score, ScoreRequest};

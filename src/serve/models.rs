@@ -8,12 +8,10 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Map, Value};
 
 use super::translate::{Ask, Pair, Running, Translate};
-use crate::alignment::{Alignment, words};
 use crate::engine::Gauges;
 use crate::language::distance;
-use crate::model::TraceOptions;
 use crate::pipeline::json::{no_tokenizer, read_request};
-use crate::pipeline::{ForwardRequest, Pending, Request};
+use crate::pipeline::{AlignRequest, Pending, Request};
 use crate::task::Task;
 use crate::{Error, Pipeline, Result, Translator};
 
@@ -127,28 +125,19 @@ impl Model {
         let tokenizer = self.pipeline.tokenizer().ok_or_else(no_tokenizer)?;
         let source = tokenizer.encode(&format!("{prefix}{text}"))?;
         let target = tokenizer.encode(translation)?;
-        let request = ForwardRequest {
+        let request = AlignRequest {
             input_ids: source.clone(),
-            labels: Some(target.clone()),
+            labels: target.clone(),
         };
-        let trace = TraceOptions {
-            hidden_states: false,
-            attentions: true,
-        };
-        let mut traced = Err(Error::Stopped);
-        self.pipeline
-            .forward_each(&[request], trace, &mut |_, outcome| {
-                traced = outcome;
-                ControlFlow::Continue(())
-            });
-        let layers = traced?.decoder.unwrap_or_default().cross_attentions;
+        let mut aligned = Err(Error::Stopped);
+        self.pipeline.align_each(&[request], None, &mut |_, found| {
+            aligned = found;
+            ControlFlow::Continue(())
+        });
+        let prefix_words = prefix.split_whitespace().count();
         let end = &self.pipeline.generation().eos_token_id;
-        let before = prefix.split_whitespace().count();
-        let sources = words(tokenizer, &source, end).into_iter();
-        let sources: Vec<Option<usize>> = sources.map(|word| word?.checked_sub(before)).collect();
-        let targets = words(tokenizer, &target, end);
-        let attention = Alignment::mean(&layers, target.len(), source.len());
-        Ok(attention.grouped(&targets, &sources).hard())
+        let of_words = aligned?.of_words(tokenizer, &source, prefix_words, &target, end);
+        Ok(of_words.hard())
     }
 }
 
